@@ -1,0 +1,335 @@
+"""How a tool is written, and how it becomes a LangChain tool.
+
+A tool is one function on plain value types, in one module of this folder::
+
+    @vision_tool("blur regions, or all but them", returns=Kind.IMAGE)
+    def blur_regions(image: Image.Image, regions: Regions, invert: bool = False) -> ToolOutput:
+        \"\"\"Blur the regions ...\"\"\"
+
+Its annotations are the contract: ``Image.Image`` arguments take references to pictures, ``Regions`` arguments
+references to regions, the rest are plain values. A keyword-only argument ``models: Models`` gives access to models.
+The planner's catalogue line, the JSON schema, the grammar of plans and the LangChain tool are all made from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
+
+from langchain_core.tools import BaseTool, ToolException
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from visiongpt_agent.errors import InputError, ToolError, VisionGPTError
+from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.plan import Argument, Kind, Signature, Value
+from visiongpt_agent.regions import Regions
+
+M = TypeVar("M")
+Check = Callable[..., Iterable[str]]
+
+
+class Models(Protocol):
+    """What a tool sees of the model pool."""
+
+    def use(self, job: str, kind: type[M]) -> AbstractContextManager[M]:
+        """Lease the model for a job, typed by the job's protocol (:mod:`visiongpt_agent.models.jobs`).
+
+        Raises:
+            WeightsError: If no model for the job is usable here; says which weights to pull.
+        """
+        ...
+
+    def has(self, job: str) -> bool:
+        """Whether a model for the job is usable here."""
+        ...
+
+    def name(self, job: str) -> str:
+        """The name of the model that does the job here, ``""`` where there is none."""
+        ...
+
+    def remedy(self, job: str) -> str:
+        """What to do so that the job can be done here, as one line."""
+        ...
+
+
+@dataclass(frozen=True)
+class Label:
+    """A class name and its probability, 0 to 1."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class ToolOutput:
+    """What a tool hands back.
+
+    Attributes:
+        value: A picture, regions, a text, or labels, as the tool's ``returns`` says.
+        summary: One or two plain sentences that say what was done or found, e.g. ``There are four people.``; every
+            number and noun in them comes from ``value``. Told to the LLM and to the person.
+        models: Names of the models that did it; empty for plain algorithms.
+        missing: Things asked for that were looked for and not found, or could not be looked for.
+        uncertain: Sentences about what may be wrong.
+        facts: Further plain data (JSON) that the value does not hold.
+    """
+
+    value: Image.Image | Regions | str | Sequence[Label]
+    summary: str
+    models: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool as declared: its function, the planner's view of it, the jobs it needs, its postconditions.
+
+    Attributes:
+        signature: The planner's view.
+        description: What a large LLM reads: the function's docstring up to its first section.
+        needs: Jobs that must all be doable; alternatives in order of preference, e.g.
+            ``(("detection.open_vocabulary", "detection.closed"),)``.
+        function: The function itself.
+        schema: Pydantic model of the arguments, references as strings.
+    """
+
+    signature: Signature
+    description: str
+    needs: tuple[tuple[str, ...], ...]
+    function: Callable[..., ToolOutput]
+    schema: type[BaseModel]
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.signature.tool
+
+    def __call__(self, *args: Any, **kwargs: Any) -> ToolOutput:
+        """Call the tool's function on values, and with ``models=`` where it takes it."""
+        return self.function(*args, **kwargs)
+
+    def check(self, postcondition: Check) -> Check:
+        """Decorator: declare a postcondition beside the tool.
+
+        The function takes the tool's arguments by name (those it wants) and ``output``; it yields a sentence for each
+        thing that is wrong with the result.
+        """
+        self.checks.append(postcondition)
+        return postcondition
+
+    def problems(self, args: Mapping[str, Any], output: ToolOutput) -> list[str]:
+        """Run the postconditions; returns what is wrong, empty where all hold."""
+        found: list[str] = []
+        for postcondition in self.checks:
+            wanted = inspect.signature(postcondition).parameters
+            known = {**self._defaults(), **args, "output": output}
+            found += postcondition(**{name: known[name] for name in wanted})
+        return found
+
+    def usable(self, models: Models) -> bool:
+        return all(any(models.has(job) for job in alternatives) for alternatives in self.needs)
+
+    def lacks(self, models: Models) -> str:
+        """Why the tool cannot run here and what to do; ``""`` where it can."""
+        for alternatives in self.needs:
+            if not any(models.has(job) for job in alternatives):
+                return models.remedy(alternatives[-1])
+        return ""
+
+    def model_names(self, models: Models) -> list[str]:
+        """The models that would run here."""
+        chosen = [next((models.name(j) for j in alternatives if models.has(j)), "") for alternatives in self.needs]
+        return [name for name in chosen if name]
+
+    def bind(self, store: ImageStore, models: Models) -> VisionTool:
+        """The tool as a LangChain tool over a store and a pool."""
+        return VisionTool(
+            name=self.name,
+            description=self.description,
+            args_schema=self.schema,
+            spec=self,
+            store=store,
+            models=models,
+            metadata={"returns": str(self.signature.returns), "summary": self.signature.summary},
+        )
+
+    def _defaults(self) -> dict[str, Any]:
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+class VisionTool(BaseTool):
+    """A vision tool for LangChain: references in, a short text and a plain artifact out.
+
+    Arguments that take pictures or regions are content ids of the store (``img-...``, ``reg-...``). The artifact is a
+    plain dict: ``tool``, ``kind``, ``summary``, ``models``, ``missing``, ``uncertain``, ``facts``, ``problems`` (failed
+    postconditions) and, by kind, ``image``/``width``/``height``, ``regions``/``items``, ``text`` or ``labels``.
+    """
+
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
+    handle_tool_error: bool | str | Callable[[ToolException], str] | None = None
+    spec: ToolSpec
+    store: ImageStore
+    models: Any
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @property
+    def signature(self) -> Signature:
+        return self.spec.signature
+
+    def _run(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
+        try:
+            values, parents = self._resolve(kwargs)
+            if "models" in inspect.signature(self.spec.function).parameters:
+                output = self.spec.function(**values, models=self.models)
+            else:
+                output = self.spec.function(**values)
+            problems = self.spec.problems(values, output)
+            return output.summary, self._artifact(output, kwargs, parents, problems)
+        except VisionGPTError as error:
+            raise ToolException(str(error)) from error
+
+    def _resolve(self, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        values: dict[str, Any] = {}
+        parents: list[str] = []
+        for name, value in kwargs.items():
+            argument = self.signature.argument(name)
+            kinds = argument.kinds if argument else ()
+            if (
+                isinstance(value, str)
+                and Kind.IMAGE in kinds
+                and (value.startswith("img-") or Kind.STRING not in kinds)
+            ):
+                values[name] = self.store.open(value)
+                parents.append(value)
+            elif isinstance(value, str) and Kind.REGIONS in kinds:
+                values[name] = self.store.regions(value)
+                parents.append(value)
+            else:
+                values[name] = value
+        _check_frames(values)
+        return values, parents
+
+    def _artifact(
+        self, output: ToolOutput, args: Mapping[str, Any], parents: Sequence[str], problems: Sequence[str]
+    ) -> dict[str, Any]:
+        artifact: dict[str, Any] = {
+            "tool": self.name,
+            "kind": str(self.signature.returns),
+            "summary": output.summary,
+            "models": list(output.models),
+            "missing": list(output.missing),
+            "uncertain": list(output.uncertain),
+            "facts": dict(output.facts),
+            "problems": list(problems),
+        }
+        value = output.value
+        if isinstance(value, Image.Image):
+            made = Provenance(self.name, self.name, dict(args), ", ".join(output.models), tuple(parents))
+            kept = self.store.add(value, made)
+            artifact |= {"image": kept.id, "width": kept.width, "height": kept.height}
+        elif isinstance(value, Regions):
+            artifact |= {"regions": self.store.add_regions(value), "items": value.to_dicts(), "of": parents[:1]}
+        elif isinstance(value, str):
+            artifact["text"] = value
+        else:
+            artifact["labels"] = [{"name": label.name, "score": round(label.score, 4)} for label in value]
+        return artifact
+
+
+def _check_frames(values: Mapping[str, Any]) -> None:
+    image, regions = values.get("image"), values.get("regions")
+    if isinstance(image, Image.Image) and isinstance(regions, Regions) and regions.size != image.size:
+        raise ToolError(
+            f"the regions belong to a picture of {regions.size[0]}x{regions.size[1]} pixels, this one has "
+            f"{image.width}x{image.height}: find them again in this picture"
+        )
+
+
+# ------------------------------------------------------------------------------------------------------- declaration
+
+
+def vision_tool(
+    summary: str, *, returns: Kind, needs: Sequence[str | tuple[str, ...]] = ()
+) -> Callable[[Callable[..., ToolOutput]], ToolSpec]:
+    """Declare a function as a tool.
+
+    Args:
+        summary: At most eight words for the planner's catalogue.
+        returns: ``Kind.IMAGE``, ``REGIONS``, ``TEXT`` or ``LABELS``.
+        needs: The jobs it cannot do without; a tuple names alternatives, the preferred first.
+    """
+
+    def declare(function: Callable[..., ToolOutput]) -> ToolSpec:
+        name = function.__name__
+        hints = typing.get_type_hints(function, include_extras=True)
+        arguments: list[Argument] = []
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+                continue
+            argument, field_definition = _argument(name, parameter, hints[parameter.name])
+            arguments.append(argument)
+            fields[parameter.name] = field_definition
+        schema = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        description = inspect.cleandoc(function.__doc__ or summary).split("\n\nArgs:")[0].split("\n\nReturns:")[0]
+        groups = tuple((need,) if isinstance(need, str) else tuple(need) for need in needs)
+        return ToolSpec(Signature(name, tuple(arguments), returns, summary), description, groups, function, schema)
+
+    return declare
+
+
+_PLAIN: Mapping[Any, Kind] = {str: Kind.STRING, bool: Kind.BOOLEAN, int: Kind.INTEGER, float: Kind.NUMBER}
+
+
+def _argument(tool: str, parameter: inspect.Parameter, hint: Any) -> tuple[Argument, Any]:
+    extras = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    kinds: list[Kind] = []
+    choices: tuple[str, ...] = ()
+    for option in get_args(bare) if get_origin(bare) in (Union, types.UnionType) else (bare,):
+        if option is Image.Image:
+            kinds.append(Kind.IMAGE)
+        elif option is Regions:
+            kinds.append(Kind.REGIONS)
+        elif option in _PLAIN:
+            kinds.append(_PLAIN[option])
+        elif get_origin(option) is Literal:
+            kinds.append(Kind.STRING)
+            choices = get_args(option)
+        elif get_origin(option) in (list, tuple, Sequence) or option in (list, tuple):
+            kinds.append(Kind.STRINGS)
+        elif option is not type(None):
+            raise TypeError(f"{tool}.{parameter.name}: a tool's argument cannot be a {option}")
+    required = parameter.default is inspect.Parameter.empty
+    default: Value = None if required else parameter.default
+    references = [k for k in kinds if k in (Kind.IMAGE, Kind.REGIONS)]
+    seen: Any = bare
+    if references:
+        seen = str if type(None) not in get_args(bare) else str | None
+        words = "a picture, as its id img-..." if Kind.IMAGE in references else "regions, as their id reg-..."
+        extras = (*extras, Field(description=words, json_schema_extra={"kinds": [str(k) for k in kinds]}))
+    annotation = Annotated[(seen, *extras)] if extras else seen
+    return Argument(parameter.name, tuple(kinds), required, default, choices), (
+        annotation,
+        ... if required else parameter.default,
+    )
+
+
+def one_picture(value: object) -> Image.Image:
+    """The output of an image tool as a picture, for postconditions.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    if not isinstance(value, Image.Image):
+        raise InputError(f"the tool handed back a {type(value).__name__}, not a picture")
+    return value

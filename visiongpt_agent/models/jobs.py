@@ -1,0 +1,170 @@
+"""The jobs that tools need done, each as a protocol on plain value types.
+
+An adapter for a job implements its protocol; a tool sees the protocol only, so that models can be swapped. Pictures are
+``PIL.Image`` in mode RGB; boxes and masks are :class:`~visiongpt_agent.regions.Regions` in pixels of that picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+DETECTION_CLOSED: Final = "detection.closed"
+DETECTION_OPEN_VOCABULARY: Final = "detection.open_vocabulary"
+DETECTION_FACES: Final = "detection.faces"
+SEGMENTATION_PROMPTABLE: Final = "segmentation.promptable"
+SEGMENTATION_FOREGROUND: Final = "segmentation.foreground"
+CLASSIFICATION: Final = "classification"
+IMAGE_FEATURES: Final = "features.image"
+TEXT_EMBEDDING: Final = "embedding.text"
+OCR: Final = "ocr"
+CODES: Final = "codes"
+CAPTION: Final = "caption"
+VQA: Final = "vqa"
+DEPTH: Final = "depth"
+POSE: Final = "pose"
+TEXT_TO_IMAGE: Final = "generation.text_to_image"
+CONTROL: Final = "generation.control"
+INSTRUCT: Final = "editing.instruct"
+INPAINT_REMOVE: Final = "editing.inpaint_remove"
+INPAINT_REPLACE: Final = "editing.inpaint_replace"
+STYLE: Final = "style"
+UPSCALE: Final = "upscale"
+LLM: Final = "llm"
+
+
+class ClosedDetector(Protocol):
+    """``detection.closed``: finds a fixed list of classes."""
+
+    classes: tuple[str, ...]
+
+    def detect(self, image: Image.Image, *, threshold: float) -> Regions:
+        """All objects with a score of at least ``threshold`` (0 to 1), labelled with names out of ``classes``."""
+        ...
+
+
+class OpenVocabularyDetector(Protocol):
+    """``detection.open_vocabulary``: finds what words name."""
+
+    def detect(self, image: Image.Image, nouns: Sequence[str], *, threshold: float) -> Regions:
+        """Objects labelled with the nouns (non-empty sequence), scores of at least ``threshold`` (0 to 1)."""
+        ...
+
+
+class FaceDetector(Protocol):
+    """``detection.faces``."""
+
+    def detect(self, image: Image.Image) -> Regions:
+        """The faces, each labelled ``face``."""
+        ...
+
+
+class PromptableSegmenter(Protocol):
+    """``segmentation.promptable``: masks for boxes."""
+
+    def segment(self, image: Image.Image, boxes: FloatArray) -> BoolArray:
+        """Masks, bool ``(N, H, W)``, for boxes ``xyxy`` ``(N, 4)`` in pixels; a mask may be empty where it failed."""
+        ...
+
+    def segment_everything(self, image: Image.Image) -> BoolArray:
+        """Masks of all parts of the picture, bool ``(N, H, W)``, largest first."""
+        ...
+
+
+class ForegroundSegmenter(Protocol):
+    """``segmentation.foreground``."""
+
+    def matte(self, image: Image.Image) -> FloatArray:
+        """How much each pixel belongs to the foreground, float32 ``(H, W)`` from 0 to 1."""
+        ...
+
+
+class Classifier(Protocol):
+    """``classification``: probabilities of a fixed list of classes."""
+
+    classes: tuple[str, ...]
+
+    def classify(self, image: Image.Image) -> FloatArray:
+        """float32 ``(len(classes),)``, summing to 1."""
+        ...
+
+
+class ImageFeatures(Protocol):
+    """``features.image``: dense features of a backbone."""
+
+    def features(self, image: Image.Image) -> npt.NDArray[np.float32]:
+        """float32 ``(C, h, w)`` on a grid over the whole picture."""
+        ...
+
+
+class TextEmbedder(Protocol):
+    """``embedding.text``."""
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """float32 ``(N, D)``, rows of unit length."""
+        ...
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text found in a picture: the text, a score from 0 to 1, its corners ``((x, y), ...)`` in pixels."""
+
+    text: str
+    score: float
+    corners: tuple[tuple[float, float], ...]
+
+
+class TextReader(Protocol):
+    """``ocr``."""
+
+    def read(self, image: Image.Image) -> list[TextLine]:
+        """The lines of text, in reading order."""
+        ...
+
+
+class CodeReader(Protocol):
+    """``codes``."""
+
+    def read(self, image: Image.Image) -> list[tuple[str, TextLine]]:
+        """The codes: the format (``QR Code``, ``EAN-13``, ...) and the content with its place, score 1."""
+        ...
+
+
+class Inpainter(Protocol):
+    """``editing.inpaint_remove``: fills a mask from its surroundings."""
+
+    max_share: float
+    """Largest share of the picture (0 to 1) that it fills believably."""
+
+    def remove(self, image: Image.Image, mask: BoolArray) -> Image.Image:
+        """The picture with the mask, bool ``(H, W)``, filled in; pixels outside it unchanged."""
+        ...
+
+
+class Stylizer(Protocol):
+    """``style``: paints a picture in a style."""
+
+    styles: tuple[str, ...]
+
+    def stylize(self, image: Image.Image, style: str | Image.Image) -> Image.Image:
+        """The picture, same size, in the style: one of ``styles``, or that of another picture."""
+        ...
+
+
+class Upscaler(Protocol):
+    """``upscale``: super-resolution by a fixed factor."""
+
+    factor: int
+
+    def upscale(self, image: Image.Image) -> Image.Image:
+        """The picture, ``factor`` times as wide and high."""
+        ...
