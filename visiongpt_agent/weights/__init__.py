@@ -1,0 +1,29 @@
+"""Where weights come from, and the store on disk that keeps them."""
+
+from __future__ import annotations
+
+from visiongpt_agent.weights.sources import (
+    Fetched,
+    Hub,
+    InPlace,
+    Installed,
+    LocalFolder,
+    Member,
+    Npm,
+    Packaged,
+    Source,
+    Wheel,
+)
+
+__all__ = [
+    "Fetched",
+    "Hub",
+    "InPlace",
+    "Installed",
+    "LocalFolder",
+    "Member",
+    "Npm",
+    "Packaged",
+    "Source",
+    "Wheel",
+]
