@@ -46,6 +46,8 @@ class ClosedDetector(Protocol):
     """``detection.closed``: finds a fixed list of classes."""
 
     classes: tuple[str, ...]
+    threshold: float
+    """The score, 0 to 1, from which this model's detections are to be believed."""
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
         """All objects with a score of at least ``threshold`` (0 to 1), labelled with names out of ``classes``."""
@@ -54,6 +56,9 @@ class ClosedDetector(Protocol):
 
 class OpenVocabularyDetector(Protocol):
     """``detection.open_vocabulary``: finds what words name."""
+
+    threshold: float
+    """The score, 0 to 1, from which this model's detections are to be believed."""
 
     def detect(self, image: Image.Image, nouns: Sequence[str], *, threshold: float) -> Regions:
         """Objects labelled with the nouns (non-empty sequence), scores of at least ``threshold`` (0 to 1)."""
