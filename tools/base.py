@@ -315,7 +315,8 @@ def _argument(tool: str, parameter: inspect.Parameter, hint: Any) -> tuple[Argum
     seen: Any = bare
     if references:
         seen = str if type(None) not in get_args(bare) else str | None
-        words = "a picture, as its id img-..." if Kind.IMAGE in references else "regions, as their id reg-..."
+        what, key = ("a picture", "img-...") if Kind.IMAGE in references else ("regions", "reg-...")
+        words = f"reference to {what}: $1, #2 where a conversation names it so, or the id {key}"
         extras = (*extras, Field(description=words, json_schema_extra={"kinds": [str(k) for k in kinds]}))
     annotation = Annotated[(seen, *extras)] if extras else seen
     return Argument(parameter.name, tuple(kinds), required, default, choices), (

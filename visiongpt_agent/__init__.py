@@ -1,0 +1,76 @@
+"""VisionGPT-Agent: a vision-language agent that plans, acts, verifies and answers.
+
+    from visiongpt_agent import VisionGPT
+    result = VisionGPT().run("how many people are there?", "street.jpg")
+
+Names are loaded at first use, so that ``import visiongpt_agent`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from visiongpt_agent.agent import Event, Request, VisionGPT
+    from visiongpt_agent.errors import InputError, PlanError, ToolError, VisionGPTError, WeightsError
+    from visiongpt_agent.graphs.resources import Limits
+    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.plan import Plan, Proposal, parse_plan
+    from visiongpt_agent.pool import ModelPool
+    from visiongpt_agent.regions import Regions
+    from visiongpt_agent.result import VisionResult
+    from visiongpt_agent.samples import sample_photo
+    from visiongpt_agent.settings import Settings
+
+_HOMES = {
+    "Event": "agent",
+    "ImageStore": "images",
+    "InputError": "errors",
+    "Limits": "graphs.resources",
+    "ModelPool": "pool",
+    "Plan": "plan",
+    "PlanError": "errors",
+    "Proposal": "plan",
+    "Regions": "regions",
+    "Request": "agent",
+    "Settings": "settings",
+    "ToolError": "errors",
+    "VisionGPT": "agent",
+    "VisionGPTError": "errors",
+    "VisionResult": "result",
+    "WeightsError": "errors",
+    "parse_plan": "plan",
+    "sample_photo": "samples",
+}
+
+__all__ = [
+    "Event",
+    "ImageStore",
+    "InputError",
+    "Limits",
+    "ModelPool",
+    "Plan",
+    "PlanError",
+    "Proposal",
+    "Regions",
+    "Request",
+    "Settings",
+    "ToolError",
+    "VisionGPT",
+    "VisionGPTError",
+    "VisionResult",
+    "WeightsError",
+    "parse_plan",
+    "sample_photo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

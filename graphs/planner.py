@@ -1,0 +1,146 @@
+"""The planner node: asks the chat model for a plan of the request, and accepts none that does not check."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_stream_writer
+from visiongpt_agent.llm.chat_llama import ChatLlama
+
+from visiongpt_agent.errors import PlanError
+from visiongpt_agent.graphs.executor import HOLDS, call_id
+from visiongpt_agent.graphs.resources import LanguageModel, Resources
+from visiongpt_agent.graphs.state import AgentState, ImageEntry
+from visiongpt_agent.llm.plans import plan_of
+from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature
+from visiongpt_agent.prompts import planner_user, render_prompt
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a model that writes no valid plan is told what is wrong with it before the request is declined."""
+
+
+class Planner:
+    """Turns the request into action proposals."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+        catalog = self._resources.signatures()
+        try:
+            with self._resources.llm() as llm:
+                plan = self._ask(llm, state, catalog, config)
+        except PlanError as fault:
+            plan = declined(f"no plan: {fault}")
+        get_stream_writer()({"plan": str(plan)})
+        number = state["round"] + 1
+        message = _as_message(plan, AgentState(turn=state["turn"], round=number))
+        asked = [HumanMessage(state["request"])] if number == 1 else []
+        achieved = [*state["earlier"], *(step for step in state["steps"] if step["verdict"] in HOLDS)]
+        return {
+            "plan": str(plan),
+            "round": number,
+            "steps": [],
+            "earlier": achieved,
+            "critique": "",
+            "messages": [*asked, message],
+        }
+
+    def route(self, state: AgentState) -> Literal["executor", "responder"]:
+        """To the executor, unless the plan is a control action."""
+        return "responder" if state["plan"].startswith(("reply(", "decline(")) else "executor"
+
+    def _ask(
+        self, llm: LanguageModel, state: AgentState, catalog: Mapping[str, Signature], config: RunnableConfig
+    ) -> Plan:
+        images = len(state["images"])
+        tools = [
+            spec.bind(self._resources.store, self._resources.models) for spec in self._resources.runnable().values()
+        ]
+        messages = prompt(llm, state)
+        if isinstance(llm.chat, ChatLlama):
+            answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
+            return _checked(answer, catalog, images)
+        bound = llm.chat.bind_tools([*tools, *_CONTROL_TOOLS])
+        for _ in range(ATTEMPTS - 1):
+            answer = bound.invoke(messages, config)
+            try:
+                return _checked(answer, catalog, images)
+            except PlanError as fault:
+                logger.info("the model's plan was refused: %s", fault)
+                messages = [*messages, HumanMessage(f"That plan cannot be used: {fault}. Call the tools again.")]
+        return _checked(bound.invoke(messages, config), catalog, images)
+
+
+def prompt(llm: LanguageModel, state: AgentState) -> list[BaseMessage]:
+    """The messages that the chat model sees.
+
+    A local model gets the short form that the planner adapter was trained on; ``ChatLlama`` writes its catalogue.
+    """
+    user = planner_user([image_line(k, entry) for k, entry in enumerate(state["images"], 1)], state["request"])
+    if isinstance(llm.chat, ChatLlama):
+        return [HumanMessage(user)]
+    if state["critique"]:
+        user += f"\nThe last plan did not work out:\n{state['critique']}\nPlan what is still needed."
+    return [SystemMessage(render_prompt("planner_native")), HumanMessage(user)]
+
+
+def image_line(number: int, entry: ImageEntry) -> str:
+    """An image as the planner reads it: ``$1 user bus.jpg 810x1080`` or ``$2 result of inpaint``."""
+    if entry["origin"] == "user":
+        return f"${number} user {entry['title']} {entry['width']}x{entry['height']}"
+    return f"${number} result of {entry['origin']}"
+
+
+def declined(reason: str) -> Plan:
+    return Plan((Proposal(1, "decline", {"reason": reason}),))
+
+
+def _checked(answer: BaseMessage, catalog: Mapping[str, Signature], images: int) -> Plan:
+    plan = plan_of(answer)
+    plan.check(catalog, images)
+    return plan
+
+
+def _as_message(plan: Plan, state: AgentState) -> AIMessage:
+    calls: Sequence[Proposal] = () if plan.control else tuple(plan)
+    return AIMessage(
+        str(plan),
+        tool_calls=[
+            {
+                "name": proposal.tool,
+                "args": {k: list(v) if isinstance(v, tuple) else _text(v) for k, v in proposal.args.items()},
+                "id": call_id(state, proposal.id),
+                "type": "tool_call",
+            }
+            for proposal in calls
+        ],
+    )
+
+
+def _text(value: Any) -> Any:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+_CONTROL_TOOLS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "reply",
+        "description": "No tool is needed: a greeting, thanks, or a question about this agent itself.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+    {
+        "name": "decline",
+        "description": "No tool here can do what is asked, or it names an image that is not there.",
+        "parameters": {
+            "type": "object",
+            "properties": {"reason": {"type": "string", "description": DECLINE.summary}},
+            "required": ["reason"],
+        },
+    },
+)

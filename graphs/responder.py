@@ -1,0 +1,145 @@
+"""The responder node: one comprehensive answer from all results.
+
+The account is composed from what the tools said of their own accepted results, so that it cannot claim what was not
+done. A chat model that can write may reword it; its wording is used only where every number and quotation in it is in
+the account.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+
+from visiongpt_agent.graphs.executor import HOLDS
+from visiongpt_agent.graphs.resources import Resources
+from visiongpt_agent.graphs.self_knowledge import answer_about_self, explain_decline
+from visiongpt_agent.graphs.state import AgentState, Status, Step
+from visiongpt_agent.plan import parse_plan
+from visiongpt_agent.prompts import render_prompt
+
+logger = logging.getLogger(__name__)
+
+_ASKS_WHAT_IS_THERE = re.compile(
+    r"\b(how many|count|number of|find|where|locate|detect|spot|is there|are there|any|segment|mask|outline|show)\b",
+    re.I,
+)
+
+
+class Responder:
+    """Tells what came of the request."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+        control = parse_plan(state["plan"]).control
+        if control is not None and not state["earlier"]:
+            status: Status = "done" if control.tool == "reply" else "declined"
+            if control.tool == "reply":
+                answer = answer_about_self(state["request"], self._resources)
+            else:
+                answer = explain_decline(str(control.args["reason"]), state, self._resources)
+            return self._finish(answer, status, [], state, config)
+        steps = [*state["earlier"], *state["steps"]]
+        account = compose(state["request"], steps, state)
+        return self._finish(account, overall(steps), warnings_of(steps), state, config)
+
+    def _finish(
+        self, account: str, status: Status, warnings: list[str], state: AgentState, config: RunnableConfig
+    ) -> dict[str, Any]:
+        answer = self._reworded(account, state["request"], config)
+        return {"answer": answer, "status": status, "warnings": warnings, "messages": [AIMessage(answer)]}
+
+    def _reworded(self, account: str, request: str, config: RunnableConfig) -> str:
+        with self._resources.llm() as llm:
+            if not llm.writes:
+                return account
+            told = render_prompt("responder", request=request, account=account)
+            try:
+                answer = llm.chat.invoke([SystemMessage(render_prompt("responder_system")), HumanMessage(told)], config)
+            except Exception:
+                logger.exception("the chat model did not word the answer; the plain account is told")
+                return account
+        text = answer.text.strip()
+        return text if text and supported(text, account, request) else account
+
+
+def supported(text: str, account: str, request: str) -> bool:
+    """Whether every number and every quotation of a text stands in the account or the request."""
+    known = f"{account} {request}".casefold()
+    numbers = re.findall(r"\d+(?:[.,]\d+)?", text)
+    quotations = re.findall(r'["“«]([^"”»]{2,})["”»]', text)
+    return all(n in known for n in numbers) and all(q.casefold().strip(" .,") in known for q in quotations)
+
+
+def overall(steps: Sequence[Step]) -> Status:
+    """The status of a request from its steps."""
+    held = [step for step in steps if step["verdict"] in HOLDS]
+    if not held:
+        return "failed"
+    whole = len(held) == len(steps) and not any(step["artifact"]["facts"].get("unsupported") for step in held)
+    return "done" if whole else "partial"
+
+
+def warnings_of(steps: Sequence[Step]) -> list[str]:
+    """Doubts about accepted results, and what became of the steps without one."""
+    doubts = [note for step in steps if step["verdict"] in HOLDS for note in step["artifact"]["uncertain"]]
+    gaps = [f"#{step['id']} {step['tool']}: {step['error']}" for step in steps if step["verdict"] not in HOLDS]
+    return list(dict.fromkeys([*doubts, *gaps]))
+
+
+def compose(request: str, steps: Sequence[Step], state: AgentState) -> str:
+    """The account in plain sentences: what was found and done, what is doubtful, what was not done and why."""
+    used = {str(value) for step in steps if step["verdict"] in HOLDS for value in step["args"].values()}
+    several = len({_subject(step, steps) for step in steps}) > 1
+    sentences: list[str] = []
+    for step in steps:
+        sentence = _tell(step, steps, silent=_is_means(step, used, request))
+        if sentence and several and _subject(step, steps):
+            sentence = f"{_title(_subject(step, steps), state)}: {sentence}"
+        sentences.append(sentence)
+    doubts = [note for step in steps if step["verdict"] in HOLDS for note in step["artifact"]["uncertain"]]
+    return " ".join(dict.fromkeys(s for s in [*sentences, *doubts] if s))
+
+
+def _is_means(step: Step, used: set[str], request: str) -> bool:
+    """Whether a step only served another: the regions that were then blurred, say, unless the request asks for them."""
+    if step["artifact"].get("kind") != "regions" or f"#{step['id']}" not in used:
+        return False
+    return step["tool"] == "segment_objects" or not _ASKS_WHAT_IS_THERE.search(request)
+
+
+def _tell(step: Step, steps: Sequence[Step], *, silent: bool) -> str:
+    tool = step["tool"].replace("_", " ")
+    if step["verdict"] in HOLDS:
+        missing = step["artifact"]["missing"]
+        return step["artifact"]["summary"] if not silent or missing else ""
+    if step["verdict"] == "skipped":
+        # The cause was told by the step that it waited for; what is left to say is what was therefore not done.
+        waits_for_skipped = any(s["verdict"] == "skipped" and f"#{s['id']}" in step["args"].values() for s in steps)
+        return "" if waits_for_skipped else f"So {tool} was not carried out: {step['error']}."
+    if step["verdict"] == "rejected":
+        return f"The result of {tool} did not pass its check and is not used: {step['error']}."
+    return f"{tool.capitalize()} was not possible: {step['error'].rstrip('.')}."
+
+
+def _subject(step: Step, steps: Sequence[Step]) -> str:
+    """The image of the conversation that a step goes back to, e.g. ``$1``."""
+    by_id = {s["id"]: s for s in steps}
+    for _ in range(len(steps) + 1):
+        reference = str(step["args"].get("image", ""))
+        if not reference.startswith("#") or int(reference[1:]) not in by_id:
+            return reference
+        step = by_id[int(reference[1:])]
+    return ""
+
+
+def _title(name: str, state: AgentState) -> str:
+    """What to call an image in the answer: its file name where it has one, else ``$k``."""
+    entry = state["images"][int(name[1:]) - 1]
+    return entry["title"] if entry["origin"] == "user" and entry["title"] != "image" else name

@@ -1,0 +1,85 @@
+"""What the agent can say of itself without a tool: greetings, what it can do, why it declines."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from visiongpt_agent.graphs.resources import Resources
+from visiongpt_agent.graphs.state import AgentState
+
+_THANKS = re.compile(r"\b(thanks?|thank you|thx|cheers|merci|danke|gracias|perfect|great|lovely|awesome)\b", re.I)
+_BYE = re.compile(r"\b(bye|goodbye|good night|see you|that'?s (it|all))\b", re.I)
+_GREETING = re.compile(r"^\W*(hi|hiya|hello|hey|good (morning|evening|afternoon|day)|yo|hallo|bonjour|hola)\b", re.I)
+_WHO = re.compile(r"\b(who|what) (are|r) (you|u)\b|\bwho (made|built|wrote|trained)\b|\byour name\b", re.I)
+_PRIVACY = re.compile(
+    r"\b(keep|store|save|share|upload|send|privacy|private|delete)\b.*\b(photo|picture|image|data|them)", re.I
+)
+
+_WHAT_I_AM: Final = (
+    "I am VisionGPT-Agent, a program that plans with a language model and works on pictures with vision models."
+)
+_ABILITIES: Final = {
+    "detect_objects": "find and count things",
+    "segment_objects": "outline them pixel by pixel",
+    "caption_image": "describe a picture",
+    "answer_question": "answer questions about it",
+    "read_text": "read text",
+    "read_codes": "read QR and bar codes",
+    "classify_image": "say what kind of thing it shows",
+    "estimate_depth": "estimate depth",
+    "estimate_pose": "find body keypoints",
+    "detect_faces": "find faces",
+    "detect_anomalies": "look for defects",
+    "compare_images": "compare two pictures",
+    "generate_image": "make pictures from words",
+    "edit_image": "edit by instruction",
+    "inpaint": "remove small things",
+    "remove_background": "cut out the foreground",
+    "replace_background": "change the background",
+    "stylize_image": "paint in another style",
+    "upscale_image": "enlarge",
+    "recolor_regions": "recolour things",
+    "blur_regions": "blur things",
+    "crop_regions": "crop to things",
+    "adjust_image": "adjust brightness, contrast, colour and sharpness",
+    "transform_image": "rotate, flip and resize",
+}
+
+
+def abilities(resources: Resources) -> str:
+    """What can be done here, as one sentence made from the tools that can run."""
+    runnable = resources.runnable()
+    known = [words for tool, words in _ABILITIES.items() if tool in runnable]
+    known += [spec.signature.summary for name, spec in runnable.items() if name not in _ABILITIES]
+    if not known:
+        return "No tool can run here: `visiongpt doctor` says what is missing."
+    return f"I can {', '.join(known[:-1])}{' and ' if len(known) > 1 else ''}{known[-1]}."
+
+
+def answer_about_self(request: str, resources: Resources) -> str:
+    """The answer to a request that needs no tool."""
+    if _PRIVACY.search(request):
+        return (
+            "Everything runs on this machine: pictures are kept in this agent's own folder for the conversation and "
+            "are not sent anywhere."
+        )
+    if _WHO.search(request):
+        return f"{_WHAT_I_AM} {abilities(resources)}"
+    if _GREETING.search(request) and len(request.split()) <= 6:
+        return f"Hello! Give me a picture and say what you want done with it. {abilities(resources)}"
+    if _BYE.search(request) and "?" not in request:
+        return "Goodbye!"
+    if _THANKS.search(request) and "?" not in request:
+        return "You're welcome!"
+    return abilities(resources)
+
+
+def explain_decline(reason: str, state: AgentState, resources: Resources) -> str:
+    """Why the request was declined, and what would help."""
+    if "image" in reason and not state["images"]:
+        return "That needs a picture, and none was given: hand one in with the request."
+    if re.search(r"\b(image|picture|photo)\b", reason):
+        names = ", ".join(f"${k} ({entry['title']})" for k, entry in enumerate(state["images"], 1))
+        return f"I cannot do that: {reason}. The images here are {names}."
+    return f"I cannot do that: {reason}. {abilities(resources)}"

@@ -1,0 +1,111 @@
+"""From the graph's last state to the :class:`~visiongpt_agent.result.VisionResult` that a person gets."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from visiongpt_agent.drawing import draw_regions
+from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.result import RegionResult, ResultImage, StepReport, VisionResult
+
+if TYPE_CHECKING:
+    from visiongpt_agent.graphs.state import AgentState, Step
+
+logger = logging.getLogger(__name__)
+
+_HOLDS = ("accepted", "uncertain")
+
+
+def build_result(state: AgentState, store: ImageStore, thread_id: str) -> VisionResult:
+    """Gather answer, pictures, regions and steps of one request."""
+    steps = [*state["earlier"], *state["steps"]]
+    held = [step for step in steps if step["verdict"] in _HOLDS]
+    names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
+    regions = tuple(
+        RegionResult(names.get(_first(step), ""), step["tool"], step["artifact"]["regions"], _items(step))
+        for step in held
+        if step["artifact"]["kind"] == "regions"
+    )
+    return VisionResult(
+        answer=state["answer"],
+        plan=state["plan"],
+        images=(*_annotated(held, state, store), *_made(held, state, names)),
+        regions=regions,
+        steps=tuple(_report(step) for step in steps),
+        warnings=tuple(state["warnings"]),
+        status=state["status"],
+        thread_id=thread_id,
+        store=store,
+    )
+
+
+def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
+    """Pictures that tools made, those that only served a later step left out."""
+    used = {value for step in held for value in step["args"].values() if isinstance(value, str)}
+    return [
+        ResultImage(
+            id=step["artifact"]["image"],
+            role="made",
+            name=names.get(step["artifact"]["image"], ""),
+            title=f"{_stem(step, held, state)}-{step['tool']}",
+            width=step["artifact"]["width"],
+            height=step["artifact"]["height"],
+        )
+        for step in held
+        if step["artifact"]["kind"] == "image" and f"#{step['id']}" not in used
+    ]
+
+
+def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[ResultImage]:
+    """Each original on which a step found regions that no other step went on to use, with those regions drawn."""
+    used = {value for step in held for value in step["args"].values() if isinstance(value, str)}
+    found: dict[str, list[Step]] = {}
+    for step in held:
+        artifact = step["artifact"]
+        if artifact["kind"] == "regions" and artifact["items"] and f"#{step['id']}" not in used:
+            found.setdefault(_first(step), []).append(step)
+    drawn: list[ResultImage] = []
+    for image, steps in found.items():
+        try:
+            picture = store.open(image)
+            for step in steps:
+                picture = draw_regions(picture, store.regions(step["artifact"]["regions"]))
+        except VisionGPTError:  # the answer stands without its drawing
+            logger.exception("the regions on %s could not be drawn", image)
+            continue
+        tools = "+".join(dict.fromkeys(step["tool"] for step in steps))
+        made = Provenance("annotation", tools, parents=(image,))
+        kept = store.add(picture, made)
+        title = f"{_stem(steps[0], held, state)}-{tools}"
+        drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height))
+    return drawn
+
+
+def _first(step: Step) -> str:
+    """The content id of the image that a step's regions belong to."""
+    of = step["artifact"].get("of") or [""]
+    return str(of[0])
+
+
+def _items(step: Step) -> tuple[dict[str, object], ...]:
+    return tuple(step["artifact"]["items"])
+
+
+def _stem(step: Step, steps: list[Step], state: AgentState) -> str:
+    """The name of the original that a step goes back to, without its suffix; the tool's name where there is none."""
+    by_id = {s["id"]: s for s in steps}
+    reference = str(step["args"].get("image", ""))
+    while reference.startswith("#") and int(reference[1:]) in by_id:
+        reference = str(by_id[int(reference[1:])]["args"].get("image", ""))
+    if not reference.startswith("$"):
+        return "new"
+    entry = state["images"][int(reference[1:]) - 1]
+    return PurePath(entry["title"]).stem or "image"
+
+
+def _report(step: Step) -> StepReport:
+    told = step["error"] or step["artifact"].get("summary", "")
+    return StepReport(step["id"], step["tool"], step["args"], step["model"], step["seconds"], step["verdict"], told)

@@ -1,0 +1,202 @@
+"""What comes back: one answer in text, pictures and regions, and an account of how it came about."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from visiongpt_agent.images import write_atomically
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from visiongpt_agent.images import ImageStore
+
+Status = Literal["done", "partial", "declined", "failed"]
+
+
+@dataclass(frozen=True)
+class ResultImage:
+    """A picture of the result.
+
+    Attributes:
+        id: Its content id in the store.
+        role: ``made`` by a tool, or ``annotated``: an original with the regions drawn on it.
+        name: ``$k`` where later requests can refer to it, else ``""``.
+        title: What it shows, fit for a file name, e.g. ``bus-detect_objects``.
+        width: In pixels.
+        height: In pixels.
+        path: The file it was saved to, ``""`` before :meth:`VisionResult.save`.
+    """
+
+    id: str
+    role: Literal["made", "annotated"]
+    name: str
+    title: str
+    width: int
+    height: int
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """Regions that a step found on the image ``of`` (``$1``); ``id`` is where the store has them, masks included."""
+
+    of: str
+    tool: str
+    id: str
+    items: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step as it went: seconds of wall-clock time, verdict of the verifier, what it said or why it failed."""
+
+    id: int
+    tool: str
+    args: Mapping[str, Any]
+    model: str
+    seconds: float
+    verdict: str
+    told: str
+
+
+@dataclass(frozen=True)
+class VisionResult:
+    """The answer to one request.
+
+    Attributes:
+        answer: One or a few sentences, every number and noun of which comes from a result.
+        plan: The plan's text.
+        images: Pictures made, and originals with regions drawn on them.
+        regions: Regions found.
+        steps: The steps taken.
+        warnings: What may be wrong, and what was not done.
+        status: ``done``, ``partial``, ``declined`` or ``failed``.
+        thread_id: The conversation; give it in the config of the next request to follow up.
+    """
+
+    answer: str
+    plan: str
+    images: tuple[ResultImage, ...] = ()
+    regions: tuple[RegionResult, ...] = ()
+    steps: tuple[StepReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    status: Status = "done"
+    thread_id: str = ""
+    store: ImageStore | None = field(default=None, repr=False, compare=False)
+
+    def picture(self, index: int = -1) -> Image.Image:
+        """One of ``images`` as a ``PIL.Image``; by default the last.
+
+        Raises:
+            IndexError: If there is no such picture.
+        """
+        if self.store is None:
+            raise IndexError("this result was built without a store: it has no pictures")
+        return self.store.open(self.images[index].id)
+
+    def save(self, folder: str | Path) -> VisionResult:
+        """Write the pictures as PNG files and return the result with their paths.
+
+        Raises:
+            InputError: If the folder cannot be written.
+        """
+        if self.store is None or not self.images:
+            return self
+        import io
+
+        target, saved = Path(folder).expanduser(), list[ResultImage]()
+        for image in self.images:
+            buffer = io.BytesIO()
+            self.store.open(image.id).save(buffer, "PNG", compress_level=3)
+            path = _free_path(target, image.title, buffer.getvalue())
+            write_atomically(path, buffer.getvalue())
+            saved.append(replace(image, path=str(path)))
+        return replace(self, images=tuple(saved))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data that JSON can hold."""
+        return {
+            "answer": self.answer,
+            "plan": self.plan,
+            "images": [
+                {"name": i.name, "role": i.role, "path": i.path, "width": i.width, "height": i.height, "id": i.id}
+                for i in self.images
+            ],
+            "regions": [
+                {"image": r.of, "tool": r.tool, "items": [dict(item) for item in r.items]} for r in self.regions
+            ],
+            "steps": [
+                {
+                    "id": s.id,
+                    "tool": s.tool,
+                    "args": dict(s.args),
+                    "model": s.model,
+                    "seconds": s.seconds,
+                    "verdict": s.verdict,
+                }
+                for s in self.steps
+            ],
+            "warnings": list(self.warnings),
+            "status": self.status,
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+
+    def __str__(self) -> str:
+        lines = [self.answer]
+        lines += [f"  {image.path}" for image in self.images if image.path]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """How Jupyter shows it: the answer, the pictures, and the steps with their times and verdicts."""
+        rows = "".join(
+            f"<tr><td>#{s.id}</td><td><code>{html.escape(_call(s))}</code></td><td>{html.escape(s.model)}</td>"
+            f"<td>{s.seconds:.1f} s</td><td>{html.escape(s.verdict)}</td></tr>"
+            for s in self.steps
+        )
+        table = f"<table><tr><th></th><th>step</th><th>model</th><th>time</th><th>verdict</th></tr>{rows}</table>"
+        warnings = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings)
+        return (
+            f"<p><b>{html.escape(self.answer)}</b></p>"
+            + "".join(self._figure(index) for index in range(len(self.images) if self.store else 0))
+            + (f"<ul>{warnings}</ul>" if warnings else "")
+            + (f"<details><summary>{len(self.steps)} steps</summary>{table}</details>" if self.steps else "")
+        )
+
+    def _figure(self, index: int) -> str:
+        import base64
+        import io
+
+        picture, buffer = self.picture(index), io.BytesIO()
+        picture.thumbnail((480, 480))
+        picture.save(buffer, "PNG")
+        data = base64.b64encode(buffer.getvalue()).decode()
+        image = self.images[index]
+        caption = html.escape(f"{image.name} {image.title}".strip())
+        return (
+            '<figure style="display:inline-block;margin:4px">'
+            f'<img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
+        )
+
+
+def _call(step: StepReport) -> str:
+    return f"{step.tool}({', '.join(f'{k}={v}' for k, v in step.args.items())})"
+
+
+def _free_path(folder: Path, title: str, data: bytes) -> Path:
+    """A name that no other picture has: a file is only ever replaced by the same bytes."""
+    stem = re.sub(r"[^\w.-]+", "_", title).strip("._")[:80] or "picture"
+    names: Sequence[str] = (f"{stem}.png", *(f"{stem}-{n}.png" for n in range(2, 10_000)))
+    for name in names:
+        path = folder / name
+        if not path.exists() or (path.stat().st_size == len(data) and path.read_bytes() == data):
+            return path
+    return folder / f"{stem}-{abs(hash(data))}.png"
