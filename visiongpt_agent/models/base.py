@@ -32,6 +32,7 @@ class ModelCard:
         extra: The pip extra that installs ``modules``; ``""`` where the core does.
         notice: What binds the user (AGPL, non-commercial), told before the weights are pulled; ``""`` for none.
         dtypes: The floating-point types it may be loaded in, the first by default.
+        devices: The kinds of device it runs on, ``cpu`` or ``cuda``.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelCard:
     extra: str = ""
     notice: str = ""
     dtypes: tuple[str, ...] = ("float32",)
+    devices: tuple[str, ...] = ("cpu",)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from visiongpt_agent.weights.progress import Progress
 from visiongpt_agent.weights.sources import (
     Fetched,
     Hub,
@@ -14,6 +15,7 @@ from visiongpt_agent.weights.sources import (
     Source,
     Wheel,
 )
+from visiongpt_agent.weights.store import State, WeightStore
 
 __all__ = [
     "Fetched",
@@ -24,6 +26,9 @@ __all__ = [
     "Member",
     "Npm",
     "Packaged",
+    "Progress",
     "Source",
+    "State",
+    "WeightStore",
     "Wheel",
 ]

