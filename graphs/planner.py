@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
-from visiongpt_agent.llm.chat_llama import ChatLlama
 
 from visiongpt_agent.errors import PlanError
 from visiongpt_agent.graphs.executor import HOLDS, call_id
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry
-from visiongpt_agent.llm.plans import plan_of
+from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature
 from visiongpt_agent.prompts import planner_user, render_prompt
 
@@ -33,11 +33,18 @@ class Planner:
 
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
         catalog = self._resources.signatures()
+        failed = False
         try:
             with self._resources.llm() as llm:
                 plan = self._ask(llm, state, catalog, config)
+                if isinstance(llm.chat, ChatLlama) and plan.control and plan.control.tool == "decline":
+                    plan = self._with_remedy(plan, llm, state, config)
         except PlanError as fault:
-            plan = declined(f"no plan: {fault}")
+            plan = declined(f"no usable plan was made ({fault})")
+        except Exception as fault:  # a chat model may fail in any way of its own
+            logger.exception("the chat model failed")
+            plan = declined(f"the language model failed ({type(fault).__name__}: {fault})"[:300])
+            failed = True
         get_stream_writer()({"plan": str(plan)})
         number = state["round"] + 1
         message = _as_message(plan, AgentState(turn=state["turn"], round=number))
@@ -49,6 +56,7 @@ class Planner:
             "steps": [],
             "earlier": achieved,
             "critique": "",
+            "status": "failed" if failed else "done",
             "messages": [*asked, message],
         }
 
@@ -103,29 +111,14 @@ def declined(reason: str) -> Plan:
 
 
 def _checked(answer: BaseMessage, catalog: Mapping[str, Signature], images: int) -> Plan:
-    plan = plan_of(answer)
+    plan = plan_of(answer, catalog)
     plan.check(catalog, images)
     return plan
 
 
 def _as_message(plan: Plan, state: AgentState) -> AIMessage:
-    calls: Sequence[Proposal] = () if plan.control else tuple(plan)
-    return AIMessage(
-        str(plan),
-        tool_calls=[
-            {
-                "name": proposal.tool,
-                "args": {k: list(v) if isinstance(v, tuple) else _text(v) for k, v in proposal.args.items()},
-                "id": call_id(state, proposal.id),
-                "type": "tool_call",
-            }
-            for proposal in calls
-        ],
-    )
-
-
-def _text(value: Any) -> Any:
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+    calls = [{**call, "id": call_id(state, int(call["id"] or 0))} for call in tool_calls_of(plan)]
+    return AIMessage(str(plan), tool_calls=calls)
 
 
 _CONTROL_TOOLS: tuple[dict[str, Any], ...] = (

@@ -19,7 +19,7 @@ from visiongpt_agent.graphs.executor import HOLDS
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.self_knowledge import answer_about_self, explain_decline
 from visiongpt_agent.graphs.state import AgentState, Status, Step
-from visiongpt_agent.plan import parse_plan
+from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.prompts import render_prompt
 
 logger = logging.getLogger(__name__)
@@ -39,15 +39,18 @@ class Responder:
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
         control = parse_plan(state["plan"]).control
         if control is not None and not state["earlier"]:
-            status: Status = "done" if control.tool == "reply" else "declined"
-            if control.tool == "reply":
-                answer = answer_about_self(state["request"], self._resources)
-            else:
-                answer = explain_decline(str(control.args["reason"]), state, self._resources)
-            return self._finish(answer, status, [], state, config)
+            return self._finish(*self._told_without_tools(control, state), [], state, config)
         steps = [*state["earlier"], *state["steps"]]
         account = compose(state["request"], steps, state)
         return self._finish(account, overall(steps), warnings_of(steps), state, config)
+
+    def _told_without_tools(self, control: Proposal, state: AgentState) -> tuple[str, Status]:
+        if control.tool == "reply":
+            return answer_about_self(state["request"], self._resources), "done"
+        reason = str(control.args["reason"])
+        if state["status"] == "failed":
+            return f"Nothing was done: {reason}.", "failed"
+        return explain_decline(reason, state, self._resources), "declined"
 
     def _finish(
         self, account: str, status: Status, warnings: list[str], state: AgentState, config: RunnableConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from visiongpt_agent.errors import InputError, VisionGPTError
+from visiongpt_agent.errors import InputError, VisionGPTError, WeightsError
 from visiongpt_agent.graphs.build import build_graph
 from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
@@ -101,12 +101,9 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         self.pool = pool or ModelPool(settings=self.settings)
         self._owns_pool = pool is None
         self._checkpointer = checkpointer or InMemorySaver()
-        given = _GivenModel(llm) if llm is not None else None
-        lease: Callable[[], AbstractContextManager[LanguageModel]] = (
-            (lambda: nullcontext(given)) if given else (lambda: self.pool.use(jobs.LLM, LanguageModel))
-        )
+        self._given = _GivenModel(llm) if llm is not None else None
         known = {**catalog(), **{spec.name: spec for spec in tools}}
-        self.resources = Resources(self.store, self.pool, known, lease, limits or Limits())
+        self.resources = Resources(self.store, self.pool, known, self._lease_llm, limits or Limits())
         self.graph = build_graph(self.resources, self._checkpointer)
 
     def run(self, request: str, *images: Any, thread_id: str | None = None) -> VisionResult:
@@ -119,6 +116,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
         Raises:
             InputError: If the request is empty or too long, or a picture cannot be used; nothing is kept then.
+            WeightsError: If there is no language model here; says which weights to pull.
         """
         config = RunnableConfig(configurable={"thread_id": thread_id}) if thread_id else None
         return self.invoke(Request(request=request, images=images), config)
@@ -212,8 +210,13 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             self.pool.close()
         self.store.close()
 
+    def _lease_llm(self) -> AbstractContextManager[LanguageModel]:
+        return nullcontext(self._given) if self._given else self.pool.use(jobs.LLM, LanguageModel)
+
     def _turn(self, input: Request, thread: _Thread) -> AgentState:
         request = _checked_request(input)
+        if self._given is None and not self.pool.has(jobs.LLM):
+            raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
         before = self.graph.get_state(thread.config).values
         known: list[ImageEntry] = before.get("images", [])
         turn = before.get("turn", 0) + 1
