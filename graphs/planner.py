@@ -64,13 +64,20 @@ class Planner:
         """To the executor, unless the plan is a control action."""
         return "responder" if state["plan"].startswith(("reply(", "decline(")) else "executor"
 
+    def _with_remedy(self, refusal: Plan, llm: LanguageModel, state: AgentState, config: RunnableConfig) -> Plan:
+        """A refusal that names the weights that are lacking, where a tool that cannot run here would have done it."""
+        everything = {name: spec.signature for name, spec in self._resources.tools.items()}
+        for proposal in self._ask(llm, state, everything, config):
+            lacking = "" if proposal.is_control else self._resources.tools[proposal.tool].lacks(self._resources.models)
+            if lacking:
+                return declined(f"{proposal.tool} has no model here ({lacking})")
+        return refusal
+
     def _ask(
         self, llm: LanguageModel, state: AgentState, catalog: Mapping[str, Signature], config: RunnableConfig
     ) -> Plan:
         images = len(state["images"])
-        tools = [
-            spec.bind(self._resources.store, self._resources.models) for spec in self._resources.runnable().values()
-        ]
+        tools = [self._resources.tools[name].bind(self._resources.store, self._resources.models) for name in catalog]
         messages = prompt(llm, state)
         if isinstance(llm.chat, ChatLlama):
             answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)

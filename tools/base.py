@@ -19,7 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
 from langchain_core.tools import BaseTool, ToolException
 from PIL import Image
@@ -30,6 +30,9 @@ from visiongpt_agent.images import ImageStore, Provenance
 from visiongpt_agent.plan import Argument, Kind, Signature, Value
 from visiongpt_agent.regions import Regions
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
 M = TypeVar("M")
 Check = Callable[..., Iterable[str]]
 
@@ -37,7 +40,7 @@ Check = Callable[..., Iterable[str]]
 class Models(Protocol):
     """What a tool sees of the model pool."""
 
-    def use(self, job: str, kind: type[M]) -> AbstractContextManager[M]:
+    def use(self, job: str, kind: TypeForm[M]) -> AbstractContextManager[M]:
         """Lease the model for a job, typed by the job's protocol (:mod:`visiongpt_agent.models.jobs`).
 
         Raises:
