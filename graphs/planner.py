@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -18,6 +18,7 @@ from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature
 from visiongpt_agent.prompts import planner_user, render_prompt
+from visiongpt_agent.tools.base import VisionTool
 
 logger = logging.getLogger(__name__)
 
@@ -76,33 +77,59 @@ class Planner:
     def _ask(
         self, llm: LanguageModel, state: AgentState, catalog: Mapping[str, Signature], config: RunnableConfig
     ) -> Plan:
-        images = len(state["images"])
         tools = [self._resources.tools[name].bind(self._resources.store, self._resources.models) for name in catalog]
-        messages = prompt(llm, state)
-        if isinstance(llm.chat, ChatLlama):
-            answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
+        lines = [image_line(k, entry) for k, entry in enumerate(state["images"], 1)]
+        return request_plan(llm, tools, lines, state["request"], critique=state["critique"], config=config)
+
+
+def request_plan(
+    llm: LanguageModel,
+    tools: Sequence[VisionTool],
+    image_lines: Sequence[str],
+    request: str,
+    *,
+    critique: str = "",
+    config: RunnableConfig | None = None,
+) -> Plan:
+    """Ask a chat model for a plan.
+
+    Args:
+        llm: The chat model.
+        tools: Those that the plan may use, in the order of the catalogue.
+        image_lines: The images of the conversation, as :func:`image_line` writes them.
+        request: The person's words.
+        critique: What went wrong with the last plan, ``""`` for a first one.
+        config: LangChain's, for callbacks.
+
+    Raises:
+        PlanError: If the model writes no plan that checks.
+    """
+    catalog, images = {tool.name: tool.signature for tool in tools}, len(image_lines)
+    messages = prompt(llm, image_lines, request, critique)
+    if isinstance(llm.chat, ChatLlama):
+        answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
+        return _checked(answer, catalog, images)
+    bound = llm.chat.bind_tools([*tools, *_CONTROL_TOOLS])
+    for _ in range(ATTEMPTS - 1):
+        answer = bound.invoke(messages, config)
+        try:
             return _checked(answer, catalog, images)
-        bound = llm.chat.bind_tools([*tools, *_CONTROL_TOOLS])
-        for _ in range(ATTEMPTS - 1):
-            answer = bound.invoke(messages, config)
-            try:
-                return _checked(answer, catalog, images)
-            except PlanError as fault:
-                logger.info("the model's plan was refused: %s", fault)
-                messages = [*messages, HumanMessage(f"That plan cannot be used: {fault}. Call the tools again.")]
-        return _checked(bound.invoke(messages, config), catalog, images)
+        except PlanError as fault:
+            logger.info("the model's plan was refused: %s", fault)
+            messages = [*messages, HumanMessage(f"That plan cannot be used: {fault}. Call the tools again.")]
+    return _checked(bound.invoke(messages, config), catalog, images)
 
 
-def prompt(llm: LanguageModel, state: AgentState) -> list[BaseMessage]:
+def prompt(llm: LanguageModel, image_lines: Sequence[str], request: str, critique: str = "") -> list[BaseMessage]:
     """The messages that the chat model sees.
 
     A local model gets the short form that the planner adapter was trained on; ``ChatLlama`` writes its catalogue.
     """
-    user = planner_user([image_line(k, entry) for k, entry in enumerate(state["images"], 1)], state["request"])
+    user = planner_user(image_lines, request)
     if isinstance(llm.chat, ChatLlama):
         return [HumanMessage(user)]
-    if state["critique"]:
-        user += f"\nThe last plan did not work out:\n{state['critique']}\nPlan what is still needed."
+    if critique:
+        user += f"\nThe last plan did not work out:\n{critique}\nPlan what is still needed."
     return [SystemMessage(render_prompt("planner_native")), HumanMessage(user)]
 
 
