@@ -147,7 +147,7 @@ def _pull_one(registry: Registry, model: type[Model], origin: Path | None) -> st
     if card.notice:
         errors.print(card.notice, style="yellow", markup=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=errors, transient=True) as bars:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         task = bars.add_task(card.name, total=None)
 
         def show(description: str, done: int, total: int) -> None:

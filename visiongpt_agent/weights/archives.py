@@ -21,25 +21,29 @@ from visiongpt_agent.weights.sources import Member
 Opener = Callable[[str], AbstractContextManager[IO[bytes]]]
 
 
-def bring(origin: Path, into: Path, members: Mapping[str, Member], archive_sha256: str) -> None:
+def bring(origin: Path, into: Path, members: Mapping[str, Member], sha256: str, archive_name: str) -> None:
     """Copy members out of an archive, or out of a folder that holds them, into a folder.
 
     Args:
-        origin: A ``.whl`` or ``.zip``, a ``.tgz``, or a folder with the files by their name in ``members`` or by their
-            path in the archive.
+        origin: The archive, or a folder that holds it, or one that holds the files by their name in ``members`` or by
+            their path in the archive.
         into: Where they go.
         members: What to take.
-        archive_sha256: Of the archive, ``""`` if none is pinned.
+        sha256: Of the archive, ``""`` if none is pinned.
+        archive_name: Glob pattern of the archive's name in a folder.
 
     Raises:
         WeightsError: If the archive is not the pinned one, cannot be read or lacks a member.
     """
     if origin.is_dir():
-        _from_folder(origin, into, members)
-        return
+        archive = next(origin.glob(archive_name), None)
+        if archive is None:
+            _from_folder(origin, into, members)
+            return
+        origin = archive
     if not origin.is_file():
         raise WeightsError(f"{origin} does not exist")
-    _check_archive(origin, archive_sha256)
+    _check_archive(origin, sha256)
     try:
         if zipfile.is_zipfile(origin):
             _from_zip(origin, into, members)
@@ -80,9 +84,9 @@ def _check_archive(archive: Path, sha256: str) -> None:
 def _from_folder(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
     for name, (paths, _) in members.items():
         if (origin / name).is_file():
-            _join(name, (name,), into, lambda path: (origin / path).open("rb"))
+            _join(name, (name,), into, origin, lambda path: (origin / path).open("rb"))
         else:
-            _join(name, _chunks(paths), into, lambda path: _open(origin, path))
+            _join(name, _chunks(paths), into, origin, lambda path: _open(origin, path))
 
 
 def _open(origin: Path, path: str) -> IO[bytes]:
@@ -95,7 +99,7 @@ def _open(origin: Path, path: str) -> IO[bytes]:
 def _from_zip(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
     with zipfile.ZipFile(origin) as archive:
         for name, (paths, _) in members.items():
-            _join(name, _chunks(paths), into, archive.open)
+            _join(name, _chunks(paths), into, origin, archive.open)
 
 
 def _from_tar(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
@@ -108,14 +112,14 @@ def _from_tar(origin: Path, into: Path, members: Mapping[str, Member]) -> None:
             return stream
 
         for name, (paths, _) in members.items():
-            _join(name, _chunks(paths), into, opener)
+            _join(name, _chunks(paths), into, origin, opener)
 
 
 def _chunks(paths: str | tuple[str, ...]) -> tuple[str, ...]:
     return (paths,) if isinstance(paths, str) else tuple(paths)
 
 
-def _join(name: str, paths: tuple[str, ...], into: Path, opener: Opener) -> None:
+def _join(name: str, paths: tuple[str, ...], into: Path, origin: Path, opener: Opener) -> None:
     target = into / name
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as whole:
@@ -125,5 +129,5 @@ def _join(name: str, paths: tuple[str, ...], into: Path, opener: Opener) -> None
                     shutil.copyfileobj(chunk, whole, 1 << 20)
             except KeyError:
                 raise WeightsError(
-                    f"{path} is not in there, so {name} cannot be had; is it the right version?"
+                    f"{origin} holds no {path}, which {name} is made of; is it the right version?"
                 ) from None

@@ -85,7 +85,7 @@ def hub_download(
                 )
     except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{repo} at {revision} could not be downloaded from the hub ({_first_line(error)}); bring its files "
+            f"{repo} at {revision} could not be downloaded from the hub ({_first_sentence(error)}); bring its files "
             f"({', '.join(patterns)}) in a folder and pull --from it, or name the folder under VISIONGPT_WEIGHTS"
         ) from error
     shutil.rmtree(into / ".cache", ignore_errors=True)  # the hub library's own bookkeeping
@@ -101,8 +101,8 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], failu
         raise WeightsError(f"{failure}: {told.strip()}; download it elsewhere and pull --from the file")
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _first_sentence(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).partition(". ")[0]
 
 
 @contextmanager

