@@ -215,8 +215,6 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
     def _turn(self, input: Request, thread: _Thread) -> AgentState:
         request = _checked_request(input)
-        if self._given is None and not self.pool.has(jobs.LLM):
-            raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
         before = self.graph.get_state(thread.config).values
         known: list[ImageEntry] = before.get("images", [])
         turn = before.get("turn", 0) + 1
@@ -225,6 +223,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             raise InputError(f"a conversation holds {MAX_IMAGES} images at most: begin a new one")
         images = [self._entry(source, turn) for source in sources]
         _check_mentioned(request, len(known) + len(images))
+        if self._given is None and not self.pool.has(jobs.LLM):
+            raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
         return fresh_turn(request, turn, images, time.time())
 
     def _entry(self, source: Any, turn: int) -> ImageEntry:
