@@ -1,0 +1,52 @@
+# The tested version of torch is installed first, so that no other comes with the rest. On a machine with a GPU:
+# make TORCH=torch. An environment of your own: make VENV=path.
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+PYTHON ?= python3
+
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+STAMPS = $(VENV)/.visiongpt
+PHOTO = visiongpt_agent/data/photos/chelsea.jpg
+
+.PHONY: help demo test lint bench
+
+help:
+	@echo "make demo    install into $(VENV), pull weights, run one request on a sample photo"
+	@echo "make test    the default test suite"
+	@echo "make lint    ruff, and mypy --strict"
+	@echo "make bench   figures: start-up, planning, a whole request"
+
+demo: $(STAMPS)/weights
+	$(VENV)/bin/visiongpt run "find the cat and blur everything but it" -i $(PHOTO) --trace
+
+test: $(STAMPS)/weights $(STAMPS)/dev
+	$(VENV)/bin/pytest
+
+lint: $(STAMPS)/dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(STAMPS)/weights $(STAMPS)/dev
+	$(VENV)/bin/python -m tests.bench
+
+$(STAMPS)/torch:
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) "$(TORCH)"
+	mkdir -p $(@D) && touch $@
+
+$(STAMPS)/package: pyproject.toml | $(STAMPS)/torch
+	$(PIP) --editable .
+	touch $@
+
+$(STAMPS)/dev: pyproject.toml | $(STAMPS)/package
+	$(PIP) --editable ".[dev]"
+# For its photo bus.jpg alone; what it requires is not needed for that.
+	$(PIP) --no-deps ultralytics==8.4.190
+	touch $@
+
+# One model that cannot be pulled here (its source may need npm) does not keep the others from working.
+$(STAMPS)/weights: | $(STAMPS)/package
+	$(VENV)/bin/visiongpt models pull --profile embedded || test $$? -eq 3
+	touch $@

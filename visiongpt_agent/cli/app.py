@@ -1,0 +1,42 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from visiongpt_agent.cli import models
+from visiongpt_agent.cli.chat import chat
+from visiongpt_agent.cli.doctor import doctor
+from visiongpt_agent.cli.plan import plan
+from visiongpt_agent.cli.run import run
+from visiongpt_agent.cli.tools import tools
+
+app = typer.Typer(
+    name="visiongpt",
+    help="A vision-language agent: it plans, acts with vision models, verifies, and answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run, chat, plan, tools, doctor):
+    app.command()(command)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("visiongpt-agent"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """A vision-language agent: it plans, acts with vision models, verifies, and answers."""

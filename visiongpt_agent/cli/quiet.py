@@ -1,0 +1,63 @@
+"""Keeping libraries' chatter away from what a person or a program reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from visiongpt_agent.cli.exits import debugging
+
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "OPENCV_LOG_LEVEL": "SILENT",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, nothing that libraries say reaches stdout, and their notices and warnings do not reach stderr.
+
+    Notices and warnings are shown where ``--trace`` or ``VISIONGPT_DEBUG`` asks for them; stdout stays clean.
+    """
+    with redirect_stdout(sys.stderr), _native_stdout_to_stderr():
+        if debugging():
+            yield
+            return
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        before = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            logging.disable(before)
+
+
+@contextmanager
+def _native_stdout_to_stderr() -> Iterator[None]:
+    """Native libraries write to the file descriptor, past ``sys.stdout``."""
+    if sys.__stdout__ is None or sys.__stdout__.closed:
+        yield
+        return
+    sys.__stdout__.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed by whoever started this process
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

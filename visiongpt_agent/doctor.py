@@ -1,0 +1,142 @@
+"""What is installed here, what can run, and what would help the rest."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from visiongpt_agent.models.registry import Registry
+    from visiongpt_agent.tools.base import Models, ToolSpec
+
+_DISTRIBUTIONS: Final = (
+    "visiongpt-agent",
+    "torch",
+    "transformers",
+    "langchain",
+    "langgraph",
+    "onnxruntime",
+    "opencv-python",
+    "pillow",
+)
+
+
+@dataclass(frozen=True)
+class ToolHealth:
+    """Whether a tool can run here.
+
+    Attributes:
+        name: The tool's name.
+        args: The names of its arguments.
+        returns: ``image``, ``regions``, ``text`` or ``labels``.
+        available: Whether it can run.
+        model: The models that would run, ``""`` where it needs none or cannot run.
+        needs: The one command or step that makes it available, ``""`` where it is.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    returns: str
+    available: bool
+    model: str
+    needs: str
+
+    @classmethod
+    def of(cls, spec: ToolSpec, models: Models) -> Self:
+        """The health of a tool with these models."""
+        return cls(
+            name=spec.name,
+            args=tuple(argument.name for argument in spec.signature.arguments),
+            returns=str(spec.signature.returns),
+            available=spec.usable(models),
+            model=", ".join(spec.model_names(models)),
+            needs=spec.lacks(models),
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`examine` found.
+
+    Attributes:
+        versions: Of the interpreter and the packages that matter; ``""`` for one that is not installed.
+        device: As torch spells it, e.g. ``cpu`` or ``cuda:0 (NVIDIA H100)``.
+        memory: Bytes of main memory that are available.
+        profile: ``foundation`` where a model of the hub or of the user's own is in use, else ``embedded``.
+        home: Folder of pulled weights.
+        planner: The language model that plans, ``""`` where there is none.
+        tools: One entry a tool.
+        problems: What is broken, each with its remedy.
+    """
+
+    versions: dict[str, str]
+    device: str
+    memory: int
+    profile: str
+    home: str
+    planner: str
+    tools: list[ToolHealth] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data that JSON can hold."""
+        return asdict(self)
+
+
+def examine() -> Report:
+    """Look at this machine; loads no model and changes nothing."""
+    from visiongpt_agent.models import jobs
+    from visiongpt_agent.pool import ModelPool
+    from visiongpt_agent.settings import Settings, available_memory
+    from visiongpt_agent.tools import catalog
+
+    settings = Settings.load()
+    problems = [problem for problem in (_opencv(),) if problem]
+    pool = ModelPool(settings=settings)
+    if not pool.has(jobs.LLM):
+        problems.append(f"there is no language model to plan with: {pool.remedy(jobs.LLM)}")
+    return Report(
+        versions={"python": platform.python_version(), **{name: _version(name) for name in _DISTRIBUTIONS}},
+        device=_device(settings.device),
+        memory=available_memory(),
+        profile=_profile(pool.registry),
+        home=str(settings.home),
+        planner=pool.name(jobs.LLM),
+        tools=[ToolHealth.of(spec, pool) for spec in catalog().values()],
+        problems=problems,
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    device = "cuda:0" if wanted == "auto" else wanted
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def _profile(registry: Registry) -> str:
+    from visiongpt_agent.weights import Hub, LocalFolder
+
+    in_use = [card for card in registry.cards() if not registry.usable(card)]
+    return "foundation" if any(isinstance(registry.store.source(c), Hub | LocalFolder) for c in in_use) else "embedded"
+
+
+def _opencv() -> str:
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        if any(library in str(error) for library in ("libGL", "libgthread", "libglib")):
+            return f"OpenCV lacks a system library ({error}): apt-get install libgl1 libglib2.0-0"
+        return f"OpenCV cannot be imported ({error}): pip install --force-reinstall opencv-python"
+    return ""
