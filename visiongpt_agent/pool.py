@@ -4,10 +4,10 @@ A model is loaded when it is first used and stays until its memory is wanted. Wh
 the budget of its device, by the figures of the cards: the least recently used *idle* models make room.
 
 When a model needs room that only models in use could give, the thread that wants it waits, also while it holds leases
-itself, as long as some other thread that holds one is not waiting on the pool too. Once all of them wait, nobody could
-ever release anything, so the thread that would be the last to wait gets a :class:`ModelMemoryError` instead. Thus no
-lease is taken from under anyone, the budget holds, and the pool does not deadlock; ``patience`` bounds the waits that
-it cannot see through, such as a holder that joins another thread which waits here.
+itself, as long as some thread that holds one is not waiting on the pool too. Once all of them wait, nobody could ever
+release anything, so one that holds a lease gets a :class:`ModelMemoryError` instead; a thread that holds none never
+does. Thus no lease is taken from under anyone, the budget holds, and the pool does not deadlock; ``patience`` bounds
+the waits that it cannot see through, such as a holder that joins another thread which waits here.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class ModelPool:
         self._entries: OrderedDict[type[Model], _Entry] = OrderedDict()  # the least recently used first
         self._changed = threading.Condition()
         self._blocked: set[int] = set()  # threads that wait on the pool
+        self._refused: set[int] = set()  # threads that are to give up waiting
         self._outgrown: set[type[Model]] = set()  # ran out of real memory once; others are preferred from then on
         self._closed = False
 
@@ -348,17 +349,20 @@ class ModelPool:
         self._wake()
 
     def _wait_until(self, ready: Callable[[], bool], card: ModelCard) -> None:
-        """Wait under the lock; refuses to be the last of those that hold leases to wait."""
+        """Wait under the lock until something is so, or this thread is refused."""
         me, deadline = threading.get_ident(), time.monotonic() + self._patience
         try:
             while not ready():
                 self._blocked.add(me)
+                if not self._someone_works():
+                    self._refuse_one(me)
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._someone_works():
+                if me in self._refused or left <= 0:
                     raise _NoRoomError(self._no_room(card))
                 self._changed.wait(left)
         finally:
             self._blocked.discard(me)
+            self._refused.discard(me)
 
     def _wake(self) -> None:
         # All look again, so none of them counts as waiting until it has.
@@ -368,6 +372,14 @@ class ModelPool:
     def _someone_works(self) -> bool:
         """Whether a thread that holds a lease, or loads, is not waiting on the pool."""
         return any(holder not in self._blocked for entry in self._entries.values() for holder in entry.holders)
+
+    def _refuse_one(self, me: int) -> None:
+        """All wait, so one that holds a lease must give way: this thread where it does, else another."""
+        holders = {holder for entry in self._entries.values() if entry.loaded is not None for holder in entry.holders}
+        refused = me if me in holders or not holders else holders.pop()
+        self._refused.add(refused)
+        self._blocked.discard(refused)
+        self._changed.notify_all()
 
     def _no_room(self, card: ModelCard) -> str:
         busy = [entry for entry in self._entries.values() if entry.loaded is not None and entry.holders]
