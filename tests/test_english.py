@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from visiongpt_agent.english import count_phrase, join, place_of, plural, sentence, singular, split_head
+from visiongpt_agent.english import a_, count_phrase, join, place_of, plural, sentence, singular, split_head
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,8 @@ def test_split_head(phrase: str, head: str) -> None:
 )
 def test_place_of(box: tuple[int, int, int, int], place: str) -> None:
     assert place_of(box, (100, 100)) == place
+
+
+def test_the_article() -> None:
+    words = ("cup", "apple", "umbrella", "unicorn", "hourglass")
+    assert [a_(word) for word in words] == ["a cup", "an apple", "an umbrella", "a unicorn", "an hourglass"]

@@ -67,7 +67,7 @@ def split_head(phrase: str) -> tuple[str, str]:
 _FOLLOWER: Final = re.compile(
     r"\s+(?:with|without|in|inside|on|onto|of|off|at|by|near|behind|under|above|below|beside|beneath|next|between|from"
     r"|for|to|around|across|against|over|that|who|which|whose|closest|nearest|parked"
-    r"|(?:wear|hold|rid|carry|sitt|stand|ly|walk|runn|cross|look|lean|fac|hang|driv|eat|drink|play|wav|cover)ing)\b"
+    r"|(?:wear|hold|rid|carry|sitt|stand|ly|walk|runn|cross|look|lean|hang|driv|eat|drink|play|wav|cover|sleep|jump|smil|talk|swimm|fly|mov|fac)ing)\b"
 )
 
 
@@ -89,7 +89,7 @@ def _singular_word(word: str) -> str:
     low = word.lower()
     if low in _SINGULAR:
         return _SINGULAR[low]
-    if low in _UNCHANGED or _NO_PLURAL_S.search(low) or not low.endswith("s") or len(low) < 4:
+    if low in _UNCHANGED or _NO_PLURAL_S.search(low) or not low.endswith("s") or len(low) < 3:
         compound = re.fullmatch(r"(.+?)(women|men|people|children|feet|teeth)", low)
         return compound[1] + _SINGULAR[compound[2]] if compound and low not in _NOT_PLURAL else word
     compound = re.fullmatch(r"(.+)(knives|wives|shelves|loaves)", low)
@@ -108,6 +108,12 @@ def number_word(count: int) -> str:
 def count_phrase(count: int, noun: str) -> str:
     """A count and its noun: ``count_phrase(3, "dog")`` -> ``three dogs``, ``count_phrase(0, "bus")`` -> ``no bus``."""
     return f"{number_word(count)} {noun if count <= 1 else plural(noun)}"
+
+
+def a_(noun: str) -> str:
+    """The noun with its indefinite article: ``a cup``, ``an apple``, ``an umbrella``, ``a unicorn``."""
+    vowel = re.match(r"[aeiou]", noun.lower()) and not re.match(r"(uni|use|usb|eu|one)", noun.lower())
+    return f"{'an' if vowel or re.match(r'(hour|honest)', noun.lower()) else 'a'} {noun}"
 
 
 def join(parts: Sequence[str], last: str = "and") -> str:

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools.base import ToolOutput
+from visiongpt_agent.tools.detect_objects import detect_objects
+
+Photo = Callable[[str], Image.Image]
+
+
+def ask(pool: ModelPool, image: Image.Image, query: str = "") -> ToolOutput:
+    output = detect_objects(image, query, models=pool)
+    assert detect_objects.problems({"image": image, "query": query}, output) == []
+    return output
+
+
+def regions(output: ToolOutput) -> Regions:
+    assert isinstance(output.value, Regions)
+    return output.value
+
+
+def test_the_catalogue_line() -> None:
+    line = 'detect_objects(image, query="") -> regions: find, locate or count named objects'
+    assert str(detect_objects.signature) == line
+
+
+@pytest.mark.parametrize(
+    ("query", "summary", "missing"),
+    [
+        ("people", "There are four people.", ()),
+        ("bus", "There is one bus, in the middle of the picture.", ()),
+        ("person, bus", "There are four people and one bus.", ()),
+        ("", "There are four people and one bus.", ()),
+        ("dog", "I found no dog.", ("dog",)),
+        ("bus and dog", "There is one bus, in the middle of the picture. I found no dog.", ("dog",)),
+        ("leftmost person", "There is one person, in the lower left of the picture.", ()),
+        ("person on the right", "There is one person, on the right of the picture.", ()),
+        ("vehicle", "There is one vehicle, in the middle of the picture.", ()),
+    ],
+)
+def test_what_is_told_of_the_bus(
+    pool: ModelPool, bus: Image.Image, query: str, summary: str, missing: tuple[str, ...]
+) -> None:
+    output = ask(pool, bus, query)
+    assert (output.summary, output.missing) == (summary, missing)
+
+
+@pytest.mark.parametrize(("query", "label"), [("cat", "cat"), ("cats", "cat"), ("animal", "animal"), ("kitten", "cat")])
+def test_labels_say_what_is_known(pool: ModelPool, photo: Photo, query: str, label: str) -> None:
+    assert regions(ask(pool, photo("chelsea"), query)).labels == (label,)
+
+
+def test_a_kind_is_not_claimed(pool: ModelPool, bus: Image.Image) -> None:
+    output = ask(pool, bus, "women in the red dress")
+    assert output.summary == "There are four people."
+    assert output.uncertain == ("The detector here does not tell women in the red dress from other people.",)
+
+
+@pytest.mark.parametrize("query", ["lemon", "wheel of the bus", "bus stop", "license plate", "toy bus"])
+def test_what_it_cannot_look_for_is_told(pool: ModelPool, bus: Image.Image, query: str) -> None:
+    output = ask(pool, bus, query)
+    assert len(regions(output)) == 0
+    assert output.missing == (query,)
+    assert f'I cannot look for "{query}" with the detector here (it knows 80 everyday things).' in output.summary
+
+
+def test_a_weak_sight_is_told_and_not_counted(pool: ModelPool, bus: Image.Image) -> None:
+    output = ask(pool, bus, "skateboard")
+    assert output.missing == ("skateboard",)
+    assert output.uncertain[0].startswith("There may be a skateboard, but I am too unsure of it")
+
+
+@pytest.mark.parametrize(("query", "upper"), [("red motorcycle", True), ("blue motorbike", False)])
+def test_a_colour_picks_one_of_two(pool: ModelPool, query: str, upper: bool) -> None:
+    motorcycle = Image.open(_skimage("motorcycle_left.png")).convert("RGB")
+    red, green, blue = motorcycle.split()
+    pair = Image.new("RGB", (motorcycle.width, 2 * motorcycle.height))
+    pair.paste(motorcycle, (0, 0))
+    pair.paste(Image.merge("RGB", (blue, green, red)), (0, motorcycle.height))
+    assert len(regions(ask(pool, pair, "motorcycles"))) == 2
+    output = ask(pool, pair, query)
+    assert regions(output).labels == (query,)
+    assert bool(regions(output).boxes[0][1] < motorcycle.height / 2) is upper
+    assert output.uncertain == ()
+
+
+def _skimage(name: str) -> Path:
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"{name} comes with scikit-image")
+    return Path(spec.submodule_search_locations[0]) / "data" / name
+
+
+def test_counts_and_places_are_facts(pool: ModelPool, bus: Image.Image) -> None:
+    facts = ask(pool, bus, "person, bus").facts
+    assert facts["counts"] == {"person": 4, "bus": 1}
+    assert facts["places"]["bus"] == ["in the middle"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [Image.new("RGB", (1, 1)), Image.new("RGBA", (30, 900)), Image.new("L", (4000, 3000), 200)],
+    ids=["tiny", "transparent", "large grey"],
+)
+def test_empty_pictures_hold_nothing(pool: ModelPool, image: Image.Image) -> None:
+    assert ask(pool, image).summary == "I found nothing that the detector here knows."
+    assert ask(pool, image, "dog").missing == ("dog",)
+
+
+def test_a_grey_photo(pool: ModelPool, bus: Image.Image) -> None:
+    assert ask(pool, bus.convert("L"), "bus").facts["counts"] == {"bus": 1}
+
+
+def test_what_is_wrong_is_noticed() -> None:
+    size, box = (100, 100), np.array([[10, 10, 50, 50]], np.float32)
+    twice = Regions(size, np.repeat(box, 2, axis=0), ("dog", "dog"), np.array([0.9, 0.2], np.float32))
+    output = ToolOutput(twice, "There are two dogs.", facts={"threshold": 0.4})
+    problems = detect_objects.problems({"image": Image.new("RGB", size), "query": "cat"}, output)
+    assert problems == [
+        '"dog" was found, which the query "cat" does not name',
+        '"cat" was neither found nor told as missing',
+        "a dog was counted twice",
+        "a dog has a score below the threshold of 0.40",
+    ]

@@ -1,0 +1,240 @@
+"""Find, locate and count named things."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.english import a_, count_phrase, join, place_of, plural
+from visiongpt_agent.models.jobs import (
+    DETECTION_CLOSED,
+    DETECTION_OPEN_VOCABULARY,
+    TEXT_EMBEDDING,
+    ClosedDetector,
+    OpenVocabularyDetector,
+    TextEmbedder,
+)
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._picking import by_colour, by_place
+from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, nearest_class, read_query, understand
+
+_HINT: Final = 0.75
+"""Things with a score of at least this share of the threshold are told as possible, but not counted."""
+_SURE: Final = 0.5
+_PLACES_TOLD: Final = 3
+_CROWD: Final = 10
+_SAME_BOX: Final = 0.9
+
+
+@vision_tool(
+    "find, locate or count named objects",
+    returns=Kind.REGIONS,
+    needs=((DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED),),
+)
+def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> ToolOutput:
+    """Find things in a picture, count them, and say where they are.
+
+    The query names them: one noun, or several with commas between, attributes and places included (``dog, red car,
+    vase on the left``). Without a query everything that the detector knows is found.
+
+    Args:
+        image: The picture.
+        query: What to look for; ``""`` for everything.
+        models: Gives the detector: one that looks for any words, else one for a fixed list of classes.
+
+    Returns:
+        Regions labelled with the nouns in the singular; where a detector of fixed classes cannot tell the kind asked
+        for (puppy), with its class (dog). ``facts``: ``counts`` and ``places`` by label, and the ``threshold`` that
+        all scores passed.
+    """
+    picture = image.convert("RGB")
+    nouns = [understand(noun) for noun in read_query(query)]
+    by_words = models.has(DETECTION_OPEN_VOCABULARY) and (bool(nouns) or not models.has(DETECTION_CLOSED))
+    if by_words:
+        found, threshold = _look_for_words(picture, nouns or _everything(COCO), models)
+    else:
+        found, threshold = _look_for_classes(picture, nouns, models)
+    if not nouns:
+        found = [one for one in found if len(one.regions)]
+    regions = Regions(picture.size)
+    for one in found:
+        regions = regions.merge(one.regions)
+    counts = Counter(regions.labels)
+    places = {label: [place_of(box, regions.size) for box in _of(regions, [label]).boxes] for label in counts}
+    return ToolOutput(
+        value=regions,
+        summary=" ".join(_counted(counts, places) + _absences(found, by_words, models)),
+        models=(models.name(DETECTION_OPEN_VOCABULARY if by_words else DETECTION_CLOSED),),
+        missing=tuple(one.noun.asked for one in found if not len(one.regions)),
+        uncertain=tuple(dict.fromkeys(_doubts(found))),
+        facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4)},
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- looking
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A noun of the query, the regions that are it, the less sure ones, and what speaks against it."""
+
+    noun: Noun
+    regions: Regions
+    hints: Regions
+    doubts: tuple[str, ...] = ()
+
+
+def _everything(names: Sequence[str]) -> list[Noun]:
+    return [Noun(name, name, name, classes=(name,), fit=Fit.SAME) for name in names]
+
+
+def _look_for_words(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[list[_Found], float]:
+    with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as detector:
+        threshold = detector.threshold
+        seen = detector.detect(picture, [noun.phrase for noun in nouns], threshold=_HINT * threshold)
+    found = []
+    for noun in nouns:
+        own = _of(seen, [noun.phrase])
+        chosen, doubts = by_place(noun, own.select(own.confidence >= threshold))
+        found.append(_Found(noun, chosen, own.select(own.confidence < threshold), doubts))
+    return found, threshold
+
+
+def _look_for_classes(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[list[_Found], float]:
+    with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
+        threshold = detector.threshold
+        seen = detector.detect(picture, threshold=_HINT * threshold)
+    nouns = nouns or _everything(list(dict.fromkeys(seen.labels)))
+    return [_match(noun, seen, threshold, picture) for noun in nouns], threshold
+
+
+def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) -> _Found:
+    own = _of(seen, noun.classes)
+    likely, judged = by_colour(noun, own.select(own.confidence >= threshold), picture)
+    chosen, place_doubts = by_place(noun, likely)
+    labels = tuple(noun.phrase if judged else noun.label(label) for label in chosen.labels)
+    told = describe_fit(noun, judged) if len(chosen) or noun.fit is Fit.NARROWER else []
+    return _Found(
+        noun,
+        Regions(chosen.size, chosen.boxes, labels, chosen.confidence),
+        own.select(own.confidence < threshold),
+        (*told, *place_doubts),
+    )
+
+
+def _of(regions: Regions, labels: Sequence[str]) -> Regions:
+    return regions.select(np.array([label in labels for label in regions.labels], np.bool_))
+
+
+# ------------------------------------------------------------------------------------------------ telling the result
+
+
+def _counted(counts: Mapping[str, int], places: Mapping[str, Sequence[str]]) -> list[str]:
+    if not counts:
+        return []
+    things = [count_phrase(count, label) for label, count in counts.items()]
+    verb = "is" if next(iter(counts.values())) == 1 else "are"
+    where = ""
+    if len(counts) == 1 and sum(counts.values()) <= _PLACES_TOLD:
+        where = f", {_where(next(iter(places.values())))}"
+    return [f"There {verb} {join(things)}{where}."]
+
+
+def _where(places: Sequence[str]) -> str:
+    if len(places) == 1:
+        return f"{places[0]} of the picture"
+    if len(set(places)) == 1:
+        return f"all {places[0]} of the picture" if len(places) > 2 else f"both {places[0]} of the picture"
+    tally = Counter(places)
+    return join([f"{count_phrase(count, '').strip()} {place}" for place, count in tally.items()]) + " of the picture"
+
+
+def _absences(found: Sequence[_Found], by_words: bool, models: Models) -> list[str]:
+    absent = [one.noun for one in found if not len(one.regions)]
+    said: list[str] = []
+    searched = [noun for noun in absent if by_words or noun.classes]
+    if searched:
+        said.append(f"I found {join([f'no {noun.asked}' for noun in searched])}.")
+    unknown = [noun for noun in absent if noun not in searched]
+    if unknown:
+        names = join([f'"{noun.asked}"' for noun in unknown], "or")
+        said.append(f"I cannot look for {names} with the detector here (it knows {len(COCO)} everyday things).")
+        said += _suggestions(unknown, models)
+    return said if found else ["I found nothing that the detector here knows."]
+
+
+def _suggestions(unknown: Sequence[Noun], models: Models) -> Iterator[str]:
+    if not models.has(TEXT_EMBEDDING):
+        return
+    with models.use(TEXT_EMBEDDING, TextEmbedder) as embedder:
+        for noun in unknown:
+            near = nearest_class(noun.name, embedder)
+            if near and not understand(noun).classes and near not in noun.name:
+                yield f'The nearest to "{noun.name}" that it knows is "{near}".'
+
+
+def _doubts(found: Sequence[_Found]) -> Iterator[str]:
+    for one in found:
+        yield from one.doubts
+        count, label = len(one.regions), next(iter(one.regions.labels), one.noun.name)
+        if count and one.regions.confidence.max() < _SURE:
+            which = f"the {label}" if count == 1 else f"the {plural(label)}"
+            yield f"I am not sure of {which} ({one.regions.confidence.max():.0%})."
+        if not count and len(one.hints):
+            yield f"There may be {a_(one.noun.name)}, but I am too unsure of it ({one.hints.confidence.max():.0%})."
+        if count >= _CROWD:
+            yield f"Of so many {plural(label)} small or hidden ones may have been missed."
+
+
+# --------------------------------------------------------------------------------------------------- postconditions
+
+
+@detect_objects.check
+def labels_come_from_the_query(query: str, output: ToolOutput) -> Iterator[str]:
+    """Every label is a noun of the query, or the class that stands for it."""
+    nouns = [understand(noun) for noun in read_query(query)]
+    allowed = {name for noun in nouns for name in (noun.name, noun.phrase, *noun.classes)}
+    if nouns:
+        for label in sorted(set(_regions(output).labels) - allowed):
+            yield f'"{label}" was found, which the query "{query}" does not name'
+
+
+@detect_objects.check
+def every_noun_is_answered(query: str, output: ToolOutput) -> Iterator[str]:
+    """Every noun of the query was found or is told as missing."""
+    found = set(_regions(output).labels)
+    for noun in map(understand, read_query(query)):
+        if noun.asked not in output.missing and not found & {noun.name, noun.phrase, *noun.classes}:
+            yield f'"{noun.asked}" was neither found nor told as missing'
+
+
+@detect_objects.check
+def nothing_is_counted_twice(output: ToolOutput) -> Iterator[str]:
+    """No two boxes of one label lie on each other."""
+    regions = _regions(output)
+    overlap = regions.iou(regions)
+    for i, j in zip(*np.nonzero(np.triu(overlap > _SAME_BOX, 1)), strict=True):
+        if regions.labels[i] == regions.labels[j]:
+            yield f"{a_(regions.labels[i])} was counted twice"
+
+
+@detect_objects.check
+def scores_pass_the_threshold(output: ToolOutput) -> Iterator[str]:
+    """No score is below the threshold that the output tells."""
+    regions, threshold = _regions(output), float(output.facts["threshold"])
+    for label in sorted(
+        {label for label, s in zip(regions.labels, regions.confidence, strict=True) if s < threshold - 1e-4}
+    ):
+        yield f"{a_(label)} has a score below the threshold of {threshold:.2f}"
+
+
+def _regions(output: ToolOutput) -> Regions:
+    assert isinstance(output.value, Regions)
+    return output.value
