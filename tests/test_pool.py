@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,7 +18,7 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 import pytest
 
-from visiongpt_agent.errors import ModelMemoryError, WeightsError
+from visiongpt_agent.errors import InputError, ModelMemoryError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
@@ -78,6 +81,7 @@ def make(ledger: Ledger) -> Maker:
         seconds: float = 0.0,
         failures: Iterator[Exception | None] | None = None,
         dtypes: tuple[str, ...] = ("float32",),
+        devices: tuple[str, ...] = ("cpu",),
         needs_weights: bool = False,
     ) -> type[Model]:
         class Array(Model):
@@ -90,6 +94,7 @@ def make(ledger: Ledger) -> Maker:
                 memory=kilobytes * KB,
                 rank=rank,
                 dtypes=dtypes,
+                devices=devices,
                 source=Wheel("none", "1", members={"a": ("a", "0" * 64)}) if needs_weights else None,
             )
 
@@ -300,9 +305,14 @@ def test_a_job_without_usable_model_says_what_to_do(make: Maker, tmp_path: Path)
 def test_who_wants_room_waits_for_who_uses_it(make: Maker, tmp_path: Path) -> None:
     pool = pool_of(make("a", 60), make("b", 60), kilobytes=100, tmp_path=tmp_path)
     order: list[str] = []
+
+    def want() -> None:
+        touch(pool, "b")
+        order.append("b loaded")
+
     with ThreadPoolExecutor(1) as threads:
         with pool.use("a", Sized):
-            waiting = threads.submit(lambda: (touch(pool, "b"), order.append("b loaded")))
+            waiting = threads.submit(want)
             time.sleep(0.2)
             order.append("a released")
         waiting.result(timeout=TIMEOUT)
@@ -354,3 +364,26 @@ def test_closing_frees_a_model_in_use_when_it_is_released(make: Maker, ledger: L
         assert leased.size() == 10 * KB
         assert ledger.live == {"a": 1, "b": 0}
     assert ledger.bytes == 0
+
+
+def test_asking_for_models_of_the_cpu_does_not_import_torch(tmp_path: Path) -> None:
+    script = (
+        "import sys; from visiongpt_agent.pool import ModelPool\n"
+        "with ModelPool() as pool: assert pool.has('detection.closed'), pool.remedy('detection.closed')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "VISIONGPT_HOME": str(tmp_path)}, check=True)
+
+
+def test_a_device_that_is_not_here_is_told(make: Maker, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    only = make("a", 10, devices=("cuda",))
+    pool = ModelPool(Registry(Settings(home=tmp_path), models=[only]))
+    assert not pool.has("a")
+    with pytest.raises(ModelMemoryError, match="a runs on cuda only"), pool.lease(only):
+        pass
+    pool = ModelPool(Registry(Settings(home=tmp_path, device="cuda:0"), models=[only]))
+    with pytest.raises(InputError, match="no CUDA device here"):
+        pool.has("a")

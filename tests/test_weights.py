@@ -186,7 +186,7 @@ def test_npm_absent_says_to_install_it(store: WeightStore, tgz: Path, monkeypatc
 
 
 def test_hub_offline_names_the_repository_and_the_way_around(store: WeightStore, tmp_path: Path) -> None:
-    source = Hub("someone/tiny", "0" * 40, {"config.json": "", "*.safetensors": ""})
+    source = Hub("someone/tiny", "0" * 40, {"config.json": "", "*model.*": "", "named.bin": ""})
     script = (
         "from visiongpt_agent.weights.fetching import hub_download as get; from pathlib import Path;"
         f"get('someone/tiny', '{'0' * 40}', ('config.json',), Path({str(tmp_path)!r}), 0, lambda *_: None)"
@@ -198,12 +198,12 @@ def test_hub_offline_names_the_repository_and_the_way_around(store: WeightStore,
 
     brought = tmp_path / "brought"
     (brought / "vae").mkdir(parents=True)
-    for name in ("config.json", "vae/model.safetensors", "pytorch_model.bin", "unasked.txt"):
+    for name in ("config.json", "vae/model.safetensors", "pytorch_model.bin", "named.bin", "unasked.txt"):
         (brought / name).write_text(name)
     folder = store.pull(model(source), origin=brought)
     assert folder is not None
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    assert names == ["config.json", "manifest.json", "vae/model.safetensors"]
+    assert names == ["config.json", "manifest.json", "named.bin", "vae/model.safetensors"]
 
 
 def changed_archive(wheel: Path, tgz: Path) -> tuple[Source, Path]:
@@ -538,6 +538,12 @@ def test_a_wrong_settings_file_is_told(tmp_path: Path, text: str, message: str) 
     config.write_text(text)
     with pytest.raises(InputError, match=message):
         Settings.load({"VISIONGPT_CONFIG": str(config)})
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "mps"])
+def test_a_device_that_there_is_not_is_told(device: str) -> None:
+    with pytest.raises(InputError, match="is no device"):
+        Settings.load({"VISIONGPT_DEVICE": device})
 
 
 @pytest.mark.parametrize("variable", ["VISIONGPT_CONFIG", "VISIONGPT_WEIGHTS"])

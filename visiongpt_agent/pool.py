@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar, cast
 
-from visiongpt_agent.errors import ModelMemoryError, WeightsError
+from visiongpt_agent.errors import InputError, ModelMemoryError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.settings import DEFAULT_MEMORY_SHARE, Settings, available_memory, format_bytes
@@ -157,45 +157,63 @@ class ModelPool:
         self.close()
 
     @cached_property
-    def _budgets(self) -> Mapping[str, int]:
-        """Bytes by device, the preferred device first; the CPU is always there to fall back on."""
-        main = {"cpu": self._budget or int(DEFAULT_MEMORY_SHARE * available_memory())}
-        device = self._settings.device
-        if device == "cpu":
-            return main
+    def _cpu_budget(self) -> int:
+        return self._budget or int(DEFAULT_MEMORY_SHARE * available_memory())
+
+    @cached_property
+    def _cuda_budget(self) -> Mapping[str, int]:
+        """Bytes by CUDA device: the one to use, or none."""
+        if self._settings.device == "cpu":
+            return {}
         import torch
 
-        if device == "auto":
-            if not torch.cuda.is_available():
-                return main
-            device = "cuda:0"
+        device = "cuda:0" if self._settings.device == "auto" else self._settings.device
+        if not torch.cuda.is_available():
+            if self._settings.device == "auto":
+                return {}
+            raise InputError(
+                f"VISIONGPT_DEVICE is {device}, but torch finds no CUDA device here; set it to cpu or auto"
+            )
         free, _ = torch.cuda.mem_get_info(device)
-        return {device: self._budget or int(_CUDA_MEMORY_SHARE * free), **main}
+        return {device: self._budget or int(_CUDA_MEMORY_SHARE * free)}
+
+    def _budgets(self, card: ModelCard) -> dict[str, int]:
+        """Bytes by device that a model may be loaded on, the preferred first; torch is imported only if it matters."""
+        cuda = self._cuda_budget if "cuda" in card.devices else {}
+        return {**cuda, **({"cpu": self._cpu_budget} if "cpu" in card.devices else {})}
+
+    def _budget_of(self, device: str) -> int:
+        return self._cpu_budget if device == "cpu" else self._cuda_budget[device]
+
+    def _fits(self, card: ModelCard) -> bool:
+        if "cpu" in card.devices and card.memory <= self._cpu_budget:
+            return True
+        return any(self._placements(card))
 
     def _candidates(self, job: str) -> list[type[Model]]:
         """The usable models for a job in order of preference."""
         usable = [
             model
             for model in self.registry.for_job(job)
-            if not self.registry.usable(model.card) and any(self._placements(model.card))
+            if not self.registry.usable(model.card) and self._fits(model.card)
         ]
         return sorted(usable, key=lambda model: model in self._outgrown)
 
     def _placements(self, card: ModelCard) -> Iterator[tuple[Placement, int]]:
         """Where and how a model may be loaded within the budget, best first, each with the bytes it takes there."""
-        for device, budget in self._budgets.items():
-            if device.partition(":")[0] not in card.devices:
-                continue
+        for device, budget in self._budgets(card).items():
             for dtype in card.dtypes:
                 need = card.memory * _DTYPE_BYTES[dtype] // _DTYPE_BYTES[card.dtypes[0]]
                 if need <= budget:
                     yield Placement(device, dtype), need
 
     def _too_large(self, card: ModelCard) -> str:
-        budget = max(self._budgets.values())
+        budgets = self._budgets(card)
+        if not budgets:
+            return f"{card.name} runs on {' or '.join(card.devices)} only, which is not here; choose another model"
         return (
-            f"{card.name} takes {format_bytes(card.memory)}, the budget for models is {format_bytes(budget)}; "
-            "set VISIONGPT_MEMORY higher or choose a smaller model"
+            f"{card.name} takes {format_bytes(card.memory)}, the budget for models is "
+            f"{format_bytes(max(budgets.values()))}; set VISIONGPT_MEMORY higher or choose a smaller model"
         )
 
     def _acquire_for(self, job: str) -> _Entry:
@@ -291,7 +309,7 @@ class ModelPool:
     def _make_room(self, device: str, need: int) -> bool:
         """Evict idle models until there is room; none if evicting all of them would not do."""
         here = [entry for entry in self._entries.values() if entry.device == device]
-        free = self._budgets[device] - sum(entry.bytes for entry in here)
+        free = self._budget_of(device) - sum(entry.bytes for entry in here)
         idle = [entry for entry in here if entry.idle]
         if free + sum(entry.bytes for entry in idle) < need:
             return False
@@ -386,7 +404,7 @@ class ModelPool:
         names, taken = ", ".join(entry.model.card.name for entry in busy), sum(entry.bytes for entry in busy)
         return (
             f"no room for {card.name} ({format_bytes(card.memory)}): models in use ({names}) take {format_bytes(taken)}"
-            f" of {format_bytes(max(self._budgets.values()))}; set VISIONGPT_MEMORY higher or release one first"
+            f" of {format_bytes(max(self._budgets(card).values()))}; set VISIONGPT_MEMORY higher or release one first"
         )
 
 

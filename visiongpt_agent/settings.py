@@ -39,7 +39,7 @@ class Settings:
     Attributes:
         home: Folder of pulled weights (``VISIONGPT_HOME``; in the user's cache folder by default).
         llm: The chat model (``VISIONGPT_LLM``); ``""`` lets the package choose.
-        device: As torch spells it, or ``auto`` (``VISIONGPT_DEVICE``).
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (``VISIONGPT_DEVICE``).
         memory: Bytes that loaded models may take on a device (``VISIONGPT_MEMORY``, e.g. ``8GB``); 0 means a share of
             what is available when the pool is made.
         models: Model name by job: the user's choice (table ``[models]``).
@@ -69,7 +69,7 @@ class Settings:
         return cls(
             home=Path(str(home)).expanduser() if home else _default_home(),
             llm=llm,
-            device=environ.get("VISIONGPT_DEVICE") or str(file.get("device", "auto")),
+            device=_device(environ.get("VISIONGPT_DEVICE") or str(file.get("device", "auto"))),
             memory=parse_bytes(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0"))),
             models=_table(file, "models"),
             weights=folders,
@@ -118,6 +118,12 @@ def _default_home() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("visiongpt")
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise InputError(f"{text!r} is no device; there are auto, cpu, cuda and cuda:0, cuda:1, ...")
+    return text
 
 
 def _read_file(name: str) -> dict[str, Any]:

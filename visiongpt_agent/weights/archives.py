@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.weights.sources import Member
+from visiongpt_agent.weights.sources import PICKLES, Member
 
 Opener = Callable[[str], AbstractContextManager[IO[bytes]]]
 
@@ -56,14 +56,15 @@ def bring(origin: Path, into: Path, members: Mapping[str, Member], sha256: str, 
 
 
 def copy_folder(origin: Path, into: Path, patterns: Mapping[str, str]) -> None:
-    """Copy the files of a folder that match a name or glob pattern, sub-folders kept.
+    """Copy the files of a folder that have a name or match a glob pattern, sub-folders kept; patterns take no pickles.
 
     Raises:
         WeightsError: If a pattern matches nothing.
     """
     names = [path.relative_to(origin).as_posix() for path in origin.rglob("*") if path.is_file()]
     for pattern in patterns:
-        found = [name for name in names if fnmatch(name, pattern)]
+        safe = (name for name in names if not any(fnmatch(name, pickle) for pickle in PICKLES))
+        found = [pattern] if pattern in names else [name for name in safe if fnmatch(name, pattern)]
         if not found:
             raise WeightsError(f"{origin} holds no {pattern}")
         for name in found:

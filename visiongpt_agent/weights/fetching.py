@@ -17,8 +17,7 @@ from pathlib import Path
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.weights.progress import Progress
-
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
+from visiongpt_agent.weights.sources import PICKLES
 
 
 def pip_download(project: str, version: str, scratch: Path, size: int, progress: Progress) -> Path:

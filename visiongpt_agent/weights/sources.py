@@ -21,6 +21,9 @@ from visiongpt_agent.errors import WeightsError
 if TYPE_CHECKING:
     from visiongpt_agent.weights.progress import Progress
 
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
+"""Names of files that may run code when they are loaded; a glob pattern never takes them."""
+
 Member = tuple[str | tuple[str, ...], str]
 """A file inside an archive: its path there (or the paths of the chunks to join) and the sha256 of the whole."""
 
