@@ -1,0 +1,125 @@
+"""Blurring regions so that they cannot be recognised, or blurring everything around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.region_edits import blend, edit_colors, edit_problems, named, require_regions
+
+_BLOCKS: Final = 6
+"""Across its shorter side a region keeps this many blocks: a face of 6x6 blocks tells nobody who it is."""
+
+_PADDING: Final = 0.12
+_BACKGROUND: Final = 0.02
+_MOST_DETAIL_LEFT: Final = 0.5
+
+
+@vision_tool("blur regions, or all but them", returns=Kind.IMAGE)
+def blur_regions(image: Image.Image, regions: Regions, invert: bool = False) -> ToolOutput:
+    """Blur regions beyond recognition, or keep them sharp and blur everything else.
+
+    Each region is reduced to a few coarse blocks and smoothed, with a margin around it, so that nothing of a face or a
+    number plate can be made out.
+
+    Args:
+        image: The picture, RGB or RGBA.
+        regions: What to blur; the masks where there are any, else the boxes.
+        invert: Blur all but the regions, as a camera does with a background.
+
+    Raises:
+        ToolError: If there is no region, or with ``invert`` the regions leave nothing over.
+    """
+    require_regions(regions, "keep sharp" if invert else "blur")
+    if invert:
+        if regions.union_mask().all():
+            raise ToolError("the regions cover the whole picture: there is no background to blur")
+        sharp = edit_colors(image, lambda rgb: _blur_rest(rgb, regions.union_mask()))
+        return ToolOutput(sharp, f"I blurred everything but {named(regions)}.")
+    return ToolOutput(edit_colors(image, lambda rgb: _blur_each(rgb, regions)), f"I blurred {named(regions)}.")
+
+
+def _blur_each(rgb: Image.Image, regions: Regions) -> Image.Image:
+    for index in range(len(regions)):
+        region = regions.select([index])
+        rgb = blend(rgb, _coarse(rgb, region), _weight(region))
+    return rgb
+
+
+def _padding(region: Regions) -> float:
+    x1, y1, x2, y2 = region.boxes[0]
+    return max(3.0, _PADDING * float(min(x2 - x1, y2 - y1)))
+
+
+def _weight(region: Regions) -> FloatArray:
+    """Full strength on the region, falling to nothing over its margin; float32 ``(H, W)``."""
+    import cv2
+
+    away = cv2.distanceTransform((~region.union_mask()).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(np.clip(1.5 - 1.5 * away / _padding(region), 0, 1), np.float32)
+
+
+def _coarse(rgb: Image.Image, region: Regions) -> Image.Image:
+    """The picture with the surroundings of one region in coarse, smoothed blocks."""
+    import cv2
+
+    pixels = np.asarray(rgb).copy()
+    pad = _padding(region)
+    x1, y1 = (max(0, int(v - pad)) for v in region.boxes[0, :2])
+    x2, y2 = (int(np.ceil(v + pad)) for v in region.boxes[0, 2:])
+    crop = pixels[y1:y2, x1:x2]
+    height, width = crop.shape[:2]
+    block = max(min(width, height) / _BLOCKS, max(width, height) / (3 * _BLOCKS), 2.0)
+    blocks = max(1, round(width / block)), max(1, round(height / block))
+    coarse = cv2.resize(cv2.resize(crop, blocks, interpolation=cv2.INTER_AREA), (width, height))
+    pixels[y1:y2, x1:x2] = cv2.GaussianBlur(coarse, (0, 0), block / 2)
+    return Image.fromarray(pixels)
+
+
+def _blur_rest(rgb: Image.Image, kept: BoolArray) -> Image.Image:
+    """All but the mask blurred; the blur takes no colour out of the mask, so that no halo forms around it."""
+    import cv2
+
+    sigma = max(2.0, _BACKGROUND * min(rgb.size))
+    rest = (~kept).astype(np.float32)
+    amount = cv2.GaussianBlur(rest, (0, 0), sigma)[:, :, None]
+    smooth = cv2.GaussianBlur(np.asarray(rgb, np.float32) * rest[:, :, None], (0, 0), sigma) / np.maximum(amount, 1e-3)
+    away = cv2.distanceTransform(rest.astype(np.uint8), cv2.DIST_L2, 5)
+    weight = np.asarray(np.clip(away / max(2.0, sigma / 3), 0, 1), np.float32)
+    return blend(rgb, Image.fromarray(np.asarray(np.clip(smooth, 0, 255), np.uint8)), weight)
+
+
+@blur_regions.check
+def _blurred_where_asked(image: Image.Image, regions: Regions, invert: bool, output: ToolOutput) -> Iterator[str]:
+    after = one_picture(output.value)
+    each = [regions.select([index]) for index in range(len(regions))]
+    if invert:
+        editable = ~regions.union_mask()
+        wanted = {"the background": editable}
+    else:
+        editable = np.any([_weight(region) > 0 for region in each], axis=0)
+        wanted = {f"region {number}": region.union_mask() for number, region in enumerate(each, 1)}
+    before = _detail(image)
+    detailed = {name: part for name, part in wanted.items() if before[part].mean() >= 1}  # flat colour cannot blur
+    yield from edit_problems(image, after, editable, must_change=bool(detailed))
+    if after.size == image.size:
+        left = _detail(after)
+        for name, part in detailed.items():
+            share = float(left[part].mean() / before[part].mean())
+            if share > _MOST_DETAIL_LEFT:
+                yield f"{name} is not blurred: {share:.0%} of its detail is left"
+
+
+def _detail(image: Image.Image) -> npt.NDArray[np.float32]:
+    """How much brightness changes from pixel to pixel, float32 ``(H, W)``."""
+    import cv2
+
+    return np.asarray(np.abs(cv2.Laplacian(np.asarray(image.convert("L"), np.float32), cv2.CV_32F)), np.float32)

@@ -1,0 +1,158 @@
+"""Defects: places that look unlike the rest of the picture, or unlike a good reference.
+
+The method is PatchCore's (Roth et al., "Towards total recall in industrial anomaly detection", 2022): patches are
+described by middle layers of a classifier and compared with a memory of good patches. The memory is made of a reference
+picture or, without one, of the picture itself: on a surface of one texture good patches have many likes elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.english import count_phrase, join, place_of
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.models import jobs
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+
+_SMALLEST: Final = 64
+_LABEL: Final = "anomaly"
+_NEIGHBOURS: Final = 3
+_NOT_ITSELF: Final = 5
+"""Patches this close (in grid cells) show the same defect and are no evidence that a patch is normal."""
+
+_SHIFT: Final = 3
+"""How far (in grid cells) a patch may have moved between the picture and its reference."""
+
+_PEAK, _RIM, _CELLS = 8.8, 4.0, 12
+"""An anomaly: at least this many joined cells over ``_RIM`` whose highest is over ``_PEAK``, both in median absolute
+deviations over the median distance. On brick, grass and gravel no clean picture reached it."""
+
+_SAME: Final = 0.08
+"""Smallest deviation, as a share of the spread of good patches, that counts as one unit: keeps noise from counting."""
+
+
+@vision_tool("defects, optionally against a good reference", returns=Kind.REGIONS, needs=[jobs.IMAGE_FEATURES])
+def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *, models: Models) -> ToolOutput:
+    """Find defects such as scratches, stains and odd parts, as regions with masks.
+
+    With a reference the picture is compared with it place by place (both must show the same view). Without one each
+    part is compared with the rest of the picture, which suits surfaces of one texture.
+
+    Args:
+        image: The picture to inspect.
+        reference: A picture of a good specimen.
+        models: Gives ``features.image``.
+
+    Raises:
+        ToolError: If a picture is smaller than 64 pixels on a side.
+    """
+    for picture in (image, reference):
+        if picture is not None and min(picture.size) < _SMALLEST:
+            raise ToolError(
+                f"a picture of {picture.width}x{picture.height} pixels is too small to inspect: use 64 or more"
+            )
+    with models.use(jobs.IMAGE_FEATURES, jobs.ImageFeatures) as backbone:
+        seen = backbone.features(image)
+        good = None if reference is None else backbone.features(reference)
+    deviation = _from_rest(seen) if good is None else _from_reference(seen, good)
+    found = _regions(deviation, image.size)
+    return ToolOutput(found, _told(found, reference is not None), models=(models.name(jobs.IMAGE_FEATURES),))
+
+
+def _from_rest(features: FloatArray) -> FloatArray:
+    """How much each cell deviates from the rest of its picture, float32 ``(h, w)``, in robust deviations."""
+    patches, (height, width) = _scaled(features, features), features.shape[1:]
+    distances = _distances(patches, patches)
+    rows, columns = np.divmod(np.arange(height * width), width)
+    near = (np.abs(rows[:, None] - rows) <= _NOT_ITSELF) & (np.abs(columns[:, None] - columns) <= _NOT_ITSELF)
+    distances[near] = np.inf
+    nearest = np.partition(distances, _NEIGHBOURS - 1, axis=1)[:, :_NEIGHBOURS].mean(axis=1)
+    return _robust(nearest.reshape(height, width))
+
+
+def _from_reference(features: FloatArray, good: FloatArray) -> FloatArray:
+    """How much each cell deviates from its place in the reference, or from all of it where the shapes differ."""
+    height, width = features.shape[1:]
+    distances = _distances(_scaled(features, good), _scaled(good, good))
+    if features.shape == good.shape:
+        rows, columns = np.divmod(np.arange(height * width), width)
+        far = (np.abs(rows[:, None] - rows) > _SHIFT) | (np.abs(columns[:, None] - columns) > _SHIFT)
+        distances[far] = np.inf
+    return _robust(distances.min(axis=1).reshape(height, width))
+
+
+def _scaled(features: FloatArray, good: FloatArray) -> FloatArray:
+    """Patches ``(h * w, C)`` in units of each channel's spread over the good patches, divided by the root of C."""
+    channels = features.shape[0]
+    normal = good.reshape(channels, -1).T
+    spread = normal.std(axis=0) + 1e-3
+    return np.asarray(
+        (features.reshape(channels, -1).T - np.median(normal, axis=0)) / spread / channels**0.5, np.float32
+    )
+
+
+def _distances(patches: FloatArray, memory: FloatArray) -> FloatArray:
+    squared = (patches**2).sum(axis=1)[:, None] + (memory**2).sum(axis=1)[None] - 2 * patches @ memory.T
+    return np.asarray(np.sqrt(np.maximum(squared, 0)), np.float32)
+
+
+def _robust(distances: FloatArray) -> FloatArray:
+    import cv2
+
+    smooth = np.asarray(cv2.GaussianBlur(distances, (3, 3), 0.8), np.float32)
+    middle = np.median(smooth)
+    return np.asarray((smooth - middle) / max(float(np.median(np.abs(smooth - middle))), _SAME), np.float32)
+
+
+def _regions(deviation: FloatArray, size: tuple[int, int]) -> Regions:
+    """The anomalies as regions with masks, the strongest first; scores are 0.5 at the threshold and tend to 1."""
+    import cv2
+
+    count, cells = cv2.connectedComponents((deviation > _RIM).astype(np.uint8), connectivity=8)
+    masks, peaks = list[BoolArray](), list[float]()
+    for number in range(1, count):
+        member = cells == number
+        peak = float(deviation[member].max())
+        if peak < _PEAK or member.sum() < _CELLS:
+            continue
+        inside = np.where(member, deviation, 0)
+        fine = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        masks.append(np.asarray(fine > max(_RIM, peak / 3), np.bool_))
+        peaks.append(peak)
+    order = np.argsort(peaks)[::-1]
+    if not masks:
+        return Regions(size, masks=np.zeros((0, size[1], size[0]), np.bool_))
+    scores = np.array([peaks[i] / (peaks[i] + _PEAK) for i in order], np.float32)
+    return Regions.from_masks(np.stack([masks[i] for i in order]), (_LABEL,) * len(masks), scores)
+
+
+def _told(found: Regions, referenced: bool) -> str:
+    compared = "compared with the reference" if referenced else "compared with the rest of the picture"
+    if not len(found):
+        return f"I found no anomaly that stands out, {compared}."
+    places = list(dict.fromkeys(place_of(box, found.size) for box in found.boxes))
+    return f"I found {_anomalies(len(found))} {join(places)}, {compared}."
+
+
+def _anomalies(count: int) -> str:
+    return "one anomaly" if count == 1 else count_phrase(count, _LABEL)
+
+
+@detect_anomalies.check
+def _marks_parts_of_the_picture(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    found = output.value
+    if not isinstance(found, Regions):
+        yield "the tool handed back no regions"
+        return
+    if found.size != image.size:
+        yield f"the regions belong to a picture of {found.size}, not {image.size}"
+    elif len(found) and found.masks is None:
+        yield "the anomalies have no outline"
+    elif len(found) and found.union_mask().mean() > 0.5:
+        yield f"{found.union_mask().mean():.0%} of the picture is marked: that is no exception"

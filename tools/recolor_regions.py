@@ -1,0 +1,134 @@
+"""Changing the colour of regions while their shading stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.colors import RGB, color_difference, name_color, parse_color, to_lab
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.region_edits import blend, edit_colors, edit_problems, named, require_regions
+
+_DARKEST, _LIGHTEST = 9.0, 93.0
+"""Lightness (CIELAB L*) that black and white are painted with, so that shading still shows."""
+
+_MOST_CHROMA: Final = 90.0
+"""Colourfulness that things are painted with at most: the primaries of a screen are stronger than any paint."""
+
+_NOISE_FLOOR: Final = 12.0
+_NEAR: Final = 30.0
+"""Largest distance in CIELAB between the regions' middle colour and the one asked for."""
+
+
+@vision_tool("change the colour of regions", returns=Kind.IMAGE)
+def recolor_regions(image: Image.Image, regions: Regions, color: str) -> ToolOutput:
+    """Change the colour of regions; light and shadow on them stay, everything outside them is untouched.
+
+    Args:
+        image: The picture, RGB or RGBA.
+        regions: What to recolour; best with masks, else whole boxes are.
+        color: A colour in words or as ``#rrggbb``.
+
+    Raises:
+        ToolError: If there is no region or the colour is not known.
+    """
+    require_regions(regions, "recolour")
+    target = _wanted(color)
+    weight = _weight(regions)
+    edited = edit_colors(image, lambda rgb: blend(rgb, _repaint(rgb, regions, target), weight))
+    uncertain: tuple[str, ...] = ()
+    if regions.masks is None:
+        uncertain = ("Only boxes were known, no outlines: what else is in the boxes was recoloured too.",)
+    return ToolOutput(
+        edited,
+        f"I changed the colour of {named(regions)} to {color.strip()}.",
+        uncertain=uncertain,
+        facts={"rgb": list(target)},
+    )
+
+
+def _wanted(color: str) -> RGB:
+    target = parse_color(color)
+    if target is None:
+        raise ToolError(f'"{color}" is no colour that I know: try a name such as navy blue or sage green, or #1e90ff')
+    return target
+
+
+def _weight(regions: Regions) -> FloatArray:
+    """How much of the new colour each pixel takes, float32 ``(H, W)``: rises to 1 within a pixel or two of the rim."""
+    import cv2
+
+    depth = cv2.distanceTransform(regions.union_mask().astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.clip(depth / max(1.0, min(regions.size) * 0.003), 0, 1), np.float32)
+
+
+def _repaint(rgb: Image.Image, regions: Regions, target: RGB) -> Image.Image:
+    """The picture with every region in the target colour, each shaded around its own middle lightness."""
+    lab = _lab(rgb)
+    for mask in _each(regions):
+        lab[mask] = _shade(lab[mask], target)
+    return _from_lab(lab)
+
+
+def _each(regions: Regions) -> Iterator[BoolArray]:
+    for index in range(len(regions)):
+        yield regions.select([index]).union_mask()
+
+
+def _shade(pixels: FloatArray, target: RGB) -> FloatArray:
+    """Pixels ``(N, 3)`` in CIELAB in the target colour, lighter and darker where they were.
+
+    Below the middle lightness light falls off in proportion, above it the rest of the way to white is used in
+    proportion; colour fades towards both ends as it does on real things.
+    """
+    goal, a, b = _paint(target)
+    light = pixels[:, 0]
+    middle = float(np.median(light))
+    shadow = goal * (light + _NOISE_FLOOR) / (middle + _NOISE_FLOOR)
+    shine = np.clip((light - middle) / max(1.0, 100 - middle), 0, 1) ** (1.5 if goal < middle else 1.0)
+    new = np.where(light < middle, shadow, goal + (100 - goal) * shine)
+    fade = np.where(new < goal, new / goal, ((100 - new) / (100 - goal)) ** 0.7)
+    return np.stack([new, a * fade, b * fade], axis=1).astype(np.float32)
+
+
+def _paint(target: RGB) -> tuple[float, float, float]:
+    """The CIELAB colour that things are painted with: the target, less extreme where it leaves no room for shading."""
+    lightness, a, b = to_lab(target)
+    tamed = min(1.0, _MOST_CHROMA / max(1.0, float(np.hypot(a, b))))
+    return float(np.clip(lightness, _DARKEST, _LIGHTEST)), a * tamed, b * tamed
+
+
+def _lab(rgb: Image.Image) -> FloatArray:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(np.asarray(rgb, np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+
+
+def _from_lab(lab: FloatArray) -> Image.Image:
+    import cv2
+
+    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    return Image.fromarray(np.asarray(np.clip(rgb * 255 + 0.5, 0, 255), np.uint8))
+
+
+@recolor_regions.check
+def _colour_is_there(image: Image.Image, regions: Regions, color: str, output: ToolOutput) -> Iterator[str]:
+    after = one_picture(output.value)
+    paint = np.array([[_paint(_wanted(color))]], np.float32)
+    red, green, blue = np.asarray(_from_lab(paint))[0, 0].tolist()
+    target, mask = (red, green, blue), regions.union_mask()
+    already = color_difference(_middle(image, mask), target) < _NEAR
+    yield from edit_problems(image, after, mask, must_change=not already)
+    if after.size == image.size and color_difference(_middle(after, mask), target) > _NEAR:
+        yield f"the regions are {name_color(_middle(after, mask))}, not {color}"
+
+
+def _middle(image: Image.Image, mask: BoolArray) -> RGB:
+    red, green, blue = np.median(np.asarray(image.convert("RGB"))[mask], axis=0)
+    return int(red), int(green), int(blue)

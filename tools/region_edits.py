@@ -1,0 +1,83 @@
+"""What the tools that edit regions share: naming what they edited, keeping transparency, checking what they touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.english import count_phrase, join
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+
+MOSTLY: Final = 0.995
+"""Share of the pixels outside the regions that an edit must leave exactly as they were."""
+
+
+def named(regions: Regions) -> str:
+    """The regions in words, by label in order of appearance: ``two faces and one dog``."""
+    labels = [label or "region" for label in regions.labels]
+    return join([count_phrase(labels.count(label), label) for label in dict.fromkeys(labels)])
+
+
+def require_regions(regions: Regions, action: str) -> None:
+    """Refuse to work on nothing.
+
+    Raises:
+        ToolError: If there is no region; ``action`` completes "there is nothing to ...".
+    """
+    if not len(regions):
+        raise ToolError(f"there is nothing to {action}: no region was found")
+
+
+def edit_colors(image: Image.Image, edit: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Apply an edit that knows RGB only; a transparent picture keeps its transparency."""
+    edited = edit(image.convert("RGB"))
+    if image.mode == "RGBA":
+        edited = edited.convert("RGBA")
+        edited.putalpha(image.getchannel("A"))
+    return edited
+
+
+def blend(before: Image.Image, after: Image.Image, weight: FloatArray) -> Image.Image:
+    """``after`` over ``before`` (RGB, same size) by ``weight``, ``(H, W)``, 0 to 1; weight 0 leaves a pixel exact."""
+    old, new = np.asarray(before, np.float32), np.asarray(after, np.float32)
+    mixed = old + (new - old) * weight[:, :, None]
+    return Image.fromarray(np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8))
+
+
+def grown(mask: BoolArray, pixels: int) -> BoolArray:
+    """The mask and all within ``pixels`` of it."""
+    import cv2
+
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), np.bool_)
+
+
+def changed_pixels(before: Image.Image, after: Image.Image) -> BoolArray:
+    """Which pixels differ in any channel, bool ``(H, W)``; the pictures must have the same size."""
+    return np.asarray((np.asarray(before.convert("RGBA")) != np.asarray(after.convert("RGBA"))).any(axis=2), np.bool_)
+
+
+def edit_problems(
+    before: Image.Image, after: Image.Image, editable: BoolArray, *, must_change: bool = True
+) -> Iterator[str]:
+    """What is wrong with an edit that may change a mask's inside, and next to nothing outside it.
+
+    Args:
+        before: The picture that was handed in.
+        after: The picture that was made.
+        editable: Where the edit was allowed to work, bool ``(H, W)``.
+        must_change: Whether a picture that is the same inside the mask is wrong, too.
+    """
+    if after.size != before.size:
+        yield f"the picture has {after.width}x{after.height} pixels instead of {before.width}x{before.height}"
+        return
+    changed = changed_pixels(before, after)
+    if must_change and not changed[editable].any():
+        yield "nothing changed inside the regions"
+    outside = ~editable
+    if outside.any() and changed[outside].mean() > 1 - MOSTLY:
+        yield f"{changed[outside].mean():.1%} of the pixels outside the regions changed"

@@ -1,0 +1,120 @@
+"""Turning, mirroring and resizing a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visiongpt_agent.english import join
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
+
+_LONGEST: Final = 8000
+Flip = Literal["", "horizontal", "vertical"]
+
+
+@vision_tool("rotate clockwise, flip, resize", returns=Kind.IMAGE)
+def transform_image(
+    image: Image.Image, rotate: float = 0, flip: Flip = "", width: float = 0, height: float = 0
+) -> ToolOutput:
+    """Turn a picture clockwise, then mirror it, then resize it; what is not asked for is left as it is.
+
+    Args:
+        image: The picture, RGB or RGBA.
+        rotate: Degrees clockwise; quarter turns are lossless, other angles enlarge the frame and fill its corners with
+            white (or transparency).
+        flip: ``horizontal`` swaps left and right, ``vertical`` swaps top and bottom.
+        width: New width in pixels; 0 follows the height, so that nothing is squeezed.
+        height: New height in pixels; 0 follows the width.
+
+    Raises:
+        ToolError: If nothing is asked for, or a side would be below 1 or above 8000 pixels.
+    """
+    turn = _angle(rotate)
+    result, steps = image, list[str]()
+    if turn:
+        result = _turned(result, turn)
+        steps.append(f"turned the picture {_degrees(turn)} clockwise")
+    if flip:
+        left_right = flip == "horizontal"
+        method = Image.Transpose.FLIP_LEFT_RIGHT if left_right else Image.Transpose.FLIP_TOP_BOTTOM
+        result = result.transpose(method)
+        steps.append(f"flipped {'it' if steps else 'the picture'} {'left to right' if left_right else 'upside down'}")
+    if width or height:
+        size = _size(result.size, width, height)
+        result = result.resize(size, Image.Resampling.LANCZOS)
+        steps.append(f"resized {'it' if steps else 'the picture'} to {size[0]}x{size[1]} pixels")
+    if not steps:
+        raise ToolError("there is nothing to do: ask for a rotation, a flip, or a new width or height")
+    return ToolOutput(result, f"I {join(steps)}.")
+
+
+def _angle(rotate: float) -> float:
+    """The turn in degrees clockwise, from 0 to below 360."""
+    if not math.isfinite(rotate):
+        raise ToolError(f"{rotate} is no angle: give the rotation in degrees")
+    return rotate % 360
+
+
+def _degrees(turn: float) -> str:
+    return f"{turn:g} degree{'' if turn == 1 else 's'}"
+
+
+def _turned(image: Image.Image, turn: float) -> Image.Image:
+    if turn % 90 == 0:
+        quarter = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+        return image.transpose(quarter[int(turn)])
+    corners = (0, 0, 0, 0) if image.mode == "RGBA" else (255, 255, 255)
+    turned = image.rotate(-turn, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+    if max(turned.size) > _LONGEST:
+        raise ToolError(
+            f"turned, the picture would have {turned.width}x{turned.height} pixels, "
+            f"at most {_LONGEST} a side are allowed: resize it first"
+        )
+    return turned
+
+
+def _size(size: tuple[int, int], width: float, height: float) -> tuple[int, int]:
+    wide = round(width) if width else max(1, round(size[0] * height / size[1]))
+    high = round(height) if height else max(1, round(size[1] * width / size[0]))
+    if not (1 <= wide <= _LONGEST and 1 <= high <= _LONGEST):
+        raise ToolError(f"a picture of {wide}x{high} pixels cannot be made: each side must be from 1 to {_LONGEST}")
+    return wide, high
+
+
+@transform_image.check
+def _is_the_same_picture(
+    image: Image.Image, rotate: float, flip: str, width: float, height: float, output: ToolOutput
+) -> Iterator[str]:
+    after = one_picture(output.value)
+    turn = _angle(rotate)
+    if turn % 90:
+        return
+    shape = image.size if turn % 180 == 0 else image.size[::-1]
+    expected = _size(shape, width, height) if width or height else shape
+    if after.size != expected:
+        yield f"the picture has {after.width}x{after.height} pixels instead of {expected[0]}x{expected[1]}"
+    elif _apart(after, _undone(image, turn, flip)) > 12:
+        yield "the picture does not show what it showed before, turned and flipped as asked"
+
+
+def _undone(image: Image.Image, turn: float, flip: str) -> npt.NDArray[np.uint8]:
+    """What the result must look like as pixels: made with numpy, apart from the tool's own way."""
+    pixels = np.rot90(np.asarray(image.convert("RGB")), -int(turn) // 90)
+    if flip:
+        pixels = np.flip(pixels, axis=1 if flip == "horizontal" else 0)
+    return pixels
+
+
+def _apart(after: Image.Image, expected: npt.NDArray[np.uint8]) -> float:
+    """Mean difference of brightness, 0 to 255, on a coarse grid."""
+    grid = (32, 32)
+    one = after.convert("RGB").resize(grid, Image.Resampling.BOX)
+    other = Image.fromarray(np.ascontiguousarray(expected)).resize(grid, Image.Resampling.BOX)
+    return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
