@@ -276,6 +276,17 @@ def test_the_next_model_for_the_job_stands_in_for_one_that_runs_out_of_memory(ma
     assert pool.name("ocr") == "small"
 
 
+def test_results_name_the_model_that_stood_in(make: Maker, tmp_path: Path) -> None:
+    models = make("large", 50, job="ocr"), make("small", 10, job="ocr", rank=1), make("other", 60)
+    pool = pool_of(*models, kilobytes=100, tmp_path=tmp_path)
+    with pool.use("other", Sized), pool.use("ocr", Sized) as leased:
+        assert leased.size() == 10 * KB
+        assert pool.name("ocr") == "small"
+    with pool.use("ocr", Sized) as leased:
+        assert leased.size() == 50 * KB
+        assert pool.name("ocr") == "large"
+
+
 def test_a_model_larger_than_the_budget_is_refused_with_the_figures(make: Maker, tmp_path: Path) -> None:
     large = make("large", 2000, job="ocr")
     pool = pool_of(large, kilobytes=100, tmp_path=tmp_path)

