@@ -57,7 +57,7 @@ class Executor:
 
     def _cannot_start(self, proposal: Proposal, steps: Mapping[int, Step], state: AgentState) -> str:
         """Why a proposal will never run, or ``""``."""
-        if time.time() - state["started"] > self._resources.limits.seconds:
+        if time.time() - state["started"] >= self._resources.limits.seconds:
             return f"the time limit of {self._resources.limits.seconds:g} s was reached"
         for ref in proposal.refs:
             step = steps.get(ref.number) if ref.sigil == "#" else None

@@ -16,7 +16,7 @@ from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
-from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature
+from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan
 from visiongpt_agent.prompts import planner_user, render_prompt
 from visiongpt_agent.tools.base import VisionTool
 
@@ -46,8 +46,10 @@ class Planner:
             logger.exception("the chat model failed")
             plan = declined(f"the language model failed ({type(fault).__name__}: {fault})"[:300])
             failed = True
-        get_stream_writer()({"plan": str(plan)})
         number = state["round"] + 1
+        if state["critique"] and (plan.control or str(plan) == state["plan"]):
+            return {"round": number, "critique": ""}  # nothing new to try: what was achieved stands as it is
+        get_stream_writer()({"plan": str(plan)})
         message = _as_message(plan, AgentState(turn=state["turn"], round=number))
         asked = [HumanMessage(state["request"])] if number == 1 else []
         achieved = [*state["earlier"], *(step for step in state["steps"] if step["verdict"] in HOLDS)]
@@ -62,8 +64,9 @@ class Planner:
         }
 
     def route(self, state: AgentState) -> Literal["executor", "responder"]:
-        """To the executor, unless the plan is a control action."""
-        return "responder" if state["plan"].startswith(("reply(", "decline(")) else "executor"
+        """To the executor, unless the plan is a control action or has been carried out already."""
+        plan = parse_plan(state["plan"])
+        return "responder" if plan.control or len(state["steps"]) >= len(plan) else "executor"
 
     def _with_remedy(self, refusal: Plan, llm: LanguageModel, state: AgentState, config: RunnableConfig) -> Plan:
         """A refusal that names the weights that are lacking, where a tool that cannot run here would have done it."""

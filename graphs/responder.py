@@ -55,7 +55,9 @@ class Responder:
     def _finish(
         self, account: str, status: Status, warnings: list[str], state: AgentState, config: RunnableConfig
     ) -> dict[str, Any]:
-        answer = self._reworded(account, state["request"], config)
+        # Fluent words tend to smooth over a gap: what is doubtful or incomplete is told in the plain account.
+        plain = status in ("partial", "failed") or bool(warnings)
+        answer = account if plain else self._reworded(account, state["request"], config)
         return {"answer": answer, "status": status, "warnings": warnings, "messages": [AIMessage(answer)]}
 
     def _reworded(self, account: str, request: str, config: RunnableConfig) -> str:

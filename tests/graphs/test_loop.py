@@ -130,7 +130,7 @@ def test_the_loop_is_bounded(run: Run, photo: Callable[[str], Image.Image]) -> N
 
 
 def test_no_step_is_begun_after_the_time_limit(run: Run, photo: Callable[[str], Image.Image]) -> None:
-    result = run("#1 = read_text(image=$1)", images=(photo("rocket"),), limits=Limits(seconds=0))
+    result = run("#1 = transform_image(image=$1, rotate=90)", images=(photo("rocket"),), limits=Limits(seconds=0))
 
     assert result.status == "failed"
     assert "time limit" in result.answer
