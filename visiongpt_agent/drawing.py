@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from visiongpt_agent.errors import InputError
 from visiongpt_agent.regions import Regions
 
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
@@ -22,7 +23,15 @@ def draw_regions(image: Image.Image, regions: Regions) -> Image.Image:
 
     Returns:
         A picture of mode RGB, of the same size.
+
+    Raises:
+        InputError: If the regions belong to a picture of another size.
     """
+    if regions.size != image.size:
+        raise InputError(
+            f"the regions belong to a picture of {regions.size[0]}x{regions.size[1]} pixels, this one has "
+            f"{image.width}x{image.height}: draw them on their own picture"
+        )
     canvas = image.convert("RGB")
     names = sorted(set(regions.labels))
     colours = [PALETTE[names.index(label) % len(PALETTE)] for label in regions.labels]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+_SLACK = 1e-3
+"""Rounding errors of float32 that are let pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,8 @@ class Regions:
         masks: bool ``(N, height, width)``, or None where only boxes are known.
 
     Raises:
-        InputError: If shapes disagree, a number is not finite, or a box is empty or outside the image.
+        InputError: If shapes disagree, a number is not finite, a score is not from 0 to 1, or a box is empty or outside
+            the image.
 
     Example:
         >>> dogs = Regions((640, 480), np.array([[10, 20, 110, 220]]), labels=("dog",), scores=np.array([0.9]))
@@ -46,10 +49,10 @@ class Regions:
     masks: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        boxes = np.asarray(self.boxes, np.float32).reshape(-1, 4)
+        boxes = np.array(self.boxes, np.float32).reshape(-1, 4)  # copies: the caller's arrays may change later
         count = len(boxes)
         labels = tuple(self.labels) or ("",) * count
-        scores = np.ones(count, np.float32) if self.scores is None else np.asarray(self.scores, np.float32)
+        scores = np.ones(count, np.float32) if self.scores is None else np.array(self.scores, np.float32)
         width, height = self.size
         if width < 1 or height < 1:
             raise InputError(f"an image of {width}x{height} pixels has no regions: give the image's real size")
@@ -57,6 +60,8 @@ class Regions:
             raise InputError(f"{count} boxes need {count} labels and scores, not {len(labels)} and {scores.shape}")
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise InputError("boxes and scores must be finite numbers")
+        if ((scores < -_SLACK) | (scores > 1 + _SLACK)).any():
+            raise InputError(f"scores must be from 0 to 1, not {scores.min():g} to {scores.max():g}")
         _check_boxes(boxes, width, height)
         if self.masks is not None and (self.masks.dtype != np.bool_ or self.masks.shape != (count, height, width)):
             raise InputError(
@@ -85,9 +90,15 @@ class Regions:
     def from_masks(cls, masks: BoolArray, labels: Sequence[str] = (), scores: npt.ArrayLike | None = None) -> Regions:
         """Regions from masks ``(N, H, W)``, boxes drawn tight round them; empty masks are dropped."""
         masks = np.asarray(masks, np.bool_)
+        if masks.ndim != 3:
+            raise InputError(f"masks must be (N, height, width), not {masks.shape}")
         keep = [i for i in range(len(masks)) if masks[i].any()]
         names = tuple(labels) or ("",) * len(masks)
         all_scores = np.ones(len(masks), np.float32) if scores is None else np.asarray(scores, np.float32)
+        if len(names) != len(masks) or all_scores.shape != (len(masks),):
+            raise InputError(
+                f"{len(masks)} masks need {len(masks)} labels and scores, not {len(names)} and {all_scores.shape}"
+            )
         return cls(
             (masks.shape[2], masks.shape[1]),
             np.array([_tight_box(masks[i]) for i in keep], np.float32).reshape(-1, 4),
@@ -125,13 +136,15 @@ class Regions:
         )
 
     def merge(self, other: Regions) -> Regions:
-        """These regions and the other's; masks are kept only where both have them.
+        """These regions and the other's; masks are kept only where all of them have one.
 
         Raises:
             InputError: If the two belong to images of different size.
         """
         if self.size != other.size:
             raise InputError(f"regions of a {self.size} image cannot join those of a {other.size} image")
+        if not len(self) or not len(other):
+            return self if len(self) else other
         masks = None
         if self.masks is not None and other.masks is not None:
             masks = np.concatenate([self.masks, other.masks])
@@ -212,11 +225,10 @@ class Regions:
 
 
 def _check_boxes(boxes: FloatArray, width: int, height: int) -> None:
-    slack = 1e-3
     for x1, y1, x2, y2 in boxes:
         if not (x1 < x2 and y1 < y2):
             raise InputError(f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) is empty: it needs x1 < x2 and y1 < y2")
-        if x1 < -slack or y1 < -slack or x2 > width + slack or y2 > height + slack:
+        if x1 < -_SLACK or y1 < -_SLACK or x2 > width + _SLACK or y2 > height + _SLACK:
             raise InputError(f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches outside the {width}x{height} image")
 
 
