@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES: Final = 100 * 2**20
 MAX_PIXELS: Final = 64_000_000
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO", "PPM")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 _CACHE_PIXELS: Final = 100_000_000
 
 
@@ -66,6 +66,15 @@ def decode(source: Any, *, name: str = "") -> Image.Image:
         path = Path(source)
         return _decode_bytes(_read_file(path), name or str(path))
     raise InputError(f"a {type(source).__name__} is no picture: give a path, bytes, a PIL image or a numpy array")
+
+
+def flatten(image: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    """The picture in mode RGB, what is transparent laid over a ground colour, white by default."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, (*ground, 255)), image.convert("RGBA")).convert("RGB")
 
 
 def _read_file(path: Path) -> bytes:

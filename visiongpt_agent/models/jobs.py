@@ -38,6 +38,7 @@ INSTRUCT: Final = "editing.instruct"
 INPAINT_REMOVE: Final = "editing.inpaint_remove"
 INPAINT_REPLACE: Final = "editing.inpaint_replace"
 STYLE: Final = "style"
+STYLE_FILTER: Final = "style.filter"
 UPSCALE: Final = "upscale"
 LLM: Final = "llm"
 
@@ -87,6 +88,9 @@ class PromptableSegmenter(Protocol):
 
 class ForegroundSegmenter(Protocol):
     """``segmentation.foreground``."""
+
+    caveat: str
+    """What to know about every one of its mattes, as a sentence; ``""`` for nothing."""
 
     def matte(self, image: Image.Image) -> FloatArray:
         """How much each pixel belongs to the foreground, float32 ``(H, W)`` from 0 to 1."""
@@ -155,6 +159,14 @@ class Inpainter(Protocol):
         ...
 
 
+class PromptInpainter(Protocol):
+    """``editing.inpaint_replace``: paints what words describe into a mask."""
+
+    def replace(self, image: Image.Image, mask: BoolArray, prompt: str, *, seed: int) -> Image.Image:
+        """The picture, same size, the mask, bool ``(H, W)``, showing the prompt; outside it as good as unchanged."""
+        ...
+
+
 class Stylizer(Protocol):
     """``style``: paints a picture in a style."""
 
@@ -165,11 +177,91 @@ class Stylizer(Protocol):
         ...
 
 
+class StyleFilter(Protocol):
+    """``style.filter``: makes a picture look drawn or painted by image processing."""
+
+    styles: tuple[str, ...]
+
+    def stylize(self, image: Image.Image, style: str) -> Image.Image:
+        """The picture, same size, in one of ``styles``."""
+        ...
+
+
 class Upscaler(Protocol):
     """``upscale``: super-resolution by a fixed factor."""
 
     factor: int
+    max_pixels: int
+    """Largest picture, in pixels before upscaling, that it does in about half a minute."""
 
     def upscale(self, image: Image.Image) -> Image.Image:
         """The picture, ``factor`` times as wide and high."""
+        ...
+
+
+class Captioner(Protocol):
+    """``caption``."""
+
+    def caption(self, image: Image.Image) -> str:
+        """What the picture shows, as a phrase without a full stop, e.g. ``a cat on a sofa``."""
+        ...
+
+
+class VisualAnswerer(Protocol):
+    """``vqa``: answers questions that need looking."""
+
+    def answer(self, image: Image.Image, question: str) -> str:
+        """The answer, often a word or two, e.g. ``red``."""
+        ...
+
+
+class DepthEstimator(Protocol):
+    """``depth``: relative depth from one picture."""
+
+    def depth(self, image: Image.Image) -> FloatArray:
+        """How near each pixel is, float32 ``(H, W)``: 1 the nearest, 0 the farthest; no unit of length."""
+        ...
+
+
+class PoseEstimator(Protocol):
+    """``pose``: the joints of people who have been found already."""
+
+    joints: tuple[str, ...]
+
+    def keypoints(self, image: Image.Image, boxes: FloatArray) -> FloatArray:
+        """float32 ``(N, len(joints), 3)``: x and y in pixels and a score from 0 to 1, for boxes ``xyxy`` ``(N, 4)``."""
+        ...
+
+
+class TextToImage(Protocol):
+    """``generation.text_to_image``."""
+
+    def generate(self, prompt: str, *, seed: int) -> Image.Image:
+        """A new picture of what the prompt says, in the size that the model is made for."""
+        ...
+
+
+class ControlledGenerator(Protocol):
+    """``generation.control``: a new picture over the structure of another."""
+
+    controls: tuple[str, ...]
+    """Out of ``edges``, ``depth`` and ``pose``, those it follows."""
+
+    def generate(self, structure: Image.Image, prompt: str, *, control: str, seed: int) -> Image.Image:
+        """A new picture, same size.
+
+        Args:
+            structure: RGB: white edges on black, a depth map (near is white), or a drawn skeleton on black.
+            prompt: What it is to show.
+            control: Which of the three ``structure`` is.
+            seed: The same seed gives the same picture.
+        """
+        ...
+
+
+class InstructEditor(Protocol):
+    """``editing.instruct``."""
+
+    def edit(self, image: Image.Image, instruction: str, *, seed: int) -> Image.Image:
+        """The picture, same size, changed as the instruction says."""
         ...

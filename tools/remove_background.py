@@ -1,0 +1,108 @@
+"""Cut out what a picture is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.images import flatten
+from visiongpt_agent.likeness import contrast
+from visiongpt_agent.matting import foreground_colors
+from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, ForegroundSegmenter
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import FloatArray
+from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+
+_PLAUSIBLE: Final = (0.005, 0.98)
+_FLAT: Final = 2.0
+_HESITANT: Final = 0.4
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A foreground: its matte, float32 ``(H, W)`` from 0 to 1, the model that made it, what may be wrong with it."""
+
+    matte: FloatArray
+    model: str
+    uncertain: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the picture that is foreground, 0 to 1."""
+        return float((self.matte > 0.5).mean())
+
+
+def cut_out(image: Image.Image, models: Models) -> Cutout:
+    """Find the foreground of a picture.
+
+    Raises:
+        ToolError: If nothing stands out, or nothing is left for a background.
+    """
+    opaque = flatten(image)
+    if contrast(opaque) < _FLAT:
+        raise ToolError("the picture is one flat colour, so nothing stands out from a background")
+    with models.use(SEGMENTATION_FOREGROUND, ForegroundSegmenter) as segmenter:
+        matte, caveat = segmenter.matte(opaque), segmenter.caveat
+    if image.has_transparency_data:
+        matte = matte * (np.asarray(image.convert("RGBA").getchannel("A"), np.float32) / np.float32(255))
+    uncertain = [caveat] if caveat else []
+    hesitant = float(((matte > 0.1) & (matte < 0.9)).sum())
+    if hesitant > _HESITANT * float((matte > 0.5).sum()):
+        uncertain.append("Large parts are half transparent: it is not clear there what belongs to the foreground.")
+    found = Cutout(matte, models.name(SEGMENTATION_FOREGROUND), tuple(uncertain))
+    if found.share < _PLAUSIBLE[0]:
+        raise ToolError("no foreground stands out in this picture; name the thing and have it segmented instead")
+    if found.share > _PLAUSIBLE[1]:
+        raise ToolError("the foreground fills the whole picture, so there is no background to take away")
+    return found
+
+
+@vision_tool("cut out the foreground", returns=Kind.IMAGE, needs=(SEGMENTATION_FOREGROUND,))
+def remove_background(image: Image.Image, *, models: Models) -> ToolOutput:
+    """Cut out what the picture is of and make the rest transparent.
+
+    Args:
+        image: The picture.
+        models: Where the segmenter comes from.
+
+    Returns:
+        A picture of mode RGBA, same size, with soft edges; colours at the rim are freed of the old background.
+
+    Raises:
+        ToolError: If nothing stands out, or nothing is left for a background.
+    """
+    found = cut_out(image, models)
+    colors = foreground_colors(flatten(image), found.matte) + 0.5
+    colors[found.matte == 0] = 255  # no trace of the old background, and white for programs that ignore alpha
+    pixels = np.dstack([colors.astype(np.uint8), (found.matte * 255 + 0.5).astype(np.uint8)])
+    return ToolOutput(
+        Image.fromarray(pixels),
+        "I cut out the foreground; the background is transparent.",
+        models=(found.model,),
+        uncertain=found.uncertain,
+        facts={"foreground_share": round(found.share, 3)},
+    )
+
+
+@remove_background.check
+def is_a_cut_out(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    made = one_picture(output.value)
+    if made.size != image.size:
+        yield f"the cut-out has {made.width}x{made.height} pixels, the picture {image.width}x{image.height}"
+        return
+    if made.mode != "RGBA":
+        yield "the result has no transparency"
+        return
+    pixels = np.asarray(made)
+    share = float((pixels[..., 3] > 127).mean())
+    if not _PLAUSIBLE[0] <= share <= _PLAUSIBLE[1]:
+        yield f"{share:.0%} of the picture is left, which is no plausible foreground"
+    kept = pixels[..., 3] == 255
+    before = np.asarray(flatten(image), np.int16)
+    if kept.any() and np.abs(pixels[..., :3][kept] - before[kept]).mean() > 2:
+        yield "the foreground does not look as it did in the picture"

@@ -1,0 +1,130 @@
+"""Paint a picture in a style."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.images import flatten
+from visiongpt_agent.likeness import common_structure, contrast, mean_difference
+from visiongpt_agent.models.jobs import STYLE, STYLE_FILTER, StyleFilter, Stylizer
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+
+_ALIASES: Final = {
+    "van gogh": "starry night",
+    "vincent van gogh": "starry night",
+    "sketch": "pencil sketch",
+    "pencil": "pencil sketch",
+    "graphite": "pencil sketch",
+    "black and white sketch": "pencil sketch",
+    "charcoal sketch": "charcoal drawing",
+    "aquarelle": "watercolor",
+    "oil paint": "oil painting",
+    "comic": "cartoon",
+    "comic book": "cartoon",
+    "toon": "cartoon",
+    "impressionism": "impressionist",
+    "mosaic tile": "mosaic",
+    "linocut": "woodcut",
+    "ukiyo e": "woodblock print",
+    "japanese woodblock print": "woodblock print",
+    "pastel color": "pastel",
+}
+"""Other words for a style, only where results on photos do look like it."""
+_FILLERS: Final = re.compile(
+    r"\b(an?|the|in|of|by|like|style|styled|painting|drawing|art|artwork|effect|look|picture)\b"
+)
+
+
+@vision_tool("style transfer, name or image", returns=Kind.IMAGE, needs=((STYLE, STYLE_FILTER),))
+def stylize_image(image: Image.Image, style: str | Image.Image, *, models: Models) -> ToolOutput:
+    """Paint the picture in a style.
+
+    Args:
+        image: The picture.
+        style: The name of a style ("watercolor", "pencil sketch", "starry night", ...), or a picture whose style is
+            taken over.
+        models: Where the style models come from.
+
+    Returns:
+        The picture, same size; transparent where it was transparent.
+
+    Raises:
+        ToolError: If the style is not known; the message lists those that are.
+    """
+    job, chosen = _choose(style, models)
+    if job == STYLE_FILTER and isinstance(chosen, str):
+        with models.use(STYLE_FILTER, StyleFilter) as painter:
+            painted = painter.stylize(flatten(image), chosen)
+    else:
+        with models.use(STYLE, Stylizer) as network:
+            painted = network.stylize(flatten(image), chosen)
+    if image.has_transparency_data:
+        painted.putalpha(image.convert("RGBA").getchannel("A"))
+    manner = f'in the style "{chosen}"' if isinstance(chosen, str) else "in the style of the other picture"
+    return ToolOutput(
+        painted,
+        f"I painted the picture {manner}.",
+        models=(models.name(job),),
+        uncertain=_differs_from_request(style, chosen),
+        facts={"style": chosen} if isinstance(chosen, str) else {},
+    )
+
+
+@stylize_image.check
+def is_the_picture_in_a_style(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    made = one_picture(output.value)
+    if made.size != image.size:
+        yield f"the result has {made.width}x{made.height} pixels, the picture {image.width}x{image.height}"
+        return
+    if contrast(image) < 4:  # a flat picture shows no style
+        return
+    if mean_difference(made, image) < 1:
+        yield "the picture looks as it did before"
+    elif common_structure(made, image) < 0.15:
+        yield "the picture cannot be recognised in the result"
+
+
+def _choose(style: str | Image.Image, models: Models) -> tuple[str, str | Image.Image]:
+    """The job that does a style, and the style by its name there."""
+    if not isinstance(style, str):
+        if not models.has(STYLE):
+            raise ToolError(f"the style of a picture needs a learned model: {models.remedy(STYLE)}")
+        return STYLE, flatten(style)
+    known = _known(models)
+    wanted = _reduced(style)
+    wanted = _reduced(_ALIASES.get(wanted, wanted))
+    for name, job in known.items():
+        if wanted and _reduced(name) == wanted:
+            return job, name
+    raise ToolError(f"the style {style[:60]!r} is not known here: choose one of {', '.join(known)}, or give a picture")
+
+
+def _known(models: Models) -> dict[str, str]:
+    """Every style that can be done here, with the job that does it."""
+    known: dict[str, str] = {}
+    if models.has(STYLE_FILTER):
+        with models.use(STYLE_FILTER, StyleFilter) as painter:
+            known |= dict.fromkeys(painter.styles, STYLE_FILTER)
+    if models.has(STYLE):
+        with models.use(STYLE, Stylizer) as network:
+            known |= {name: STYLE for name in network.styles if name not in known}
+    return known
+
+
+def _reduced(name: str) -> str:
+    """A style's name without what people put round it: ``In the style of an oil painting`` is ``oil``."""
+    plain = name.lower().replace("colour", "color").replace("-", " ").replace("water color", "watercolor")
+    bare = _FILLERS.sub(" ", re.sub(r"[^a-z ]", " ", plain))
+    return " ".join(word.removesuffix("s") if len(word) > 4 else word for word in bare.split())
+
+
+def _differs_from_request(style: str | Image.Image, chosen: str | Image.Image) -> tuple[str, ...]:
+    if isinstance(style, str) and "gogh" in style.lower():
+        return ("The style has the blue and yellow brush strokes of The Starry Night, not Van Gogh's hand in general.",)
+    return ()
