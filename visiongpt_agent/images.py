@@ -149,11 +149,9 @@ def _to_8bit(image: Image.Image, name: str) -> Image.Image:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith(("I", "F")):
             upright = _scale_depth(upright)
-        if upright.has_transparency_data:
-            transparent = upright.convert("RGBA")
-            low, _ = transparent.getchannel("A").getextrema()
-            return transparent if float(low) < 255 else transparent.convert("RGB")  # type: ignore[arg-type]
-        clean: Image.Image = upright.convert("RGB")
+        clean: Image.Image = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        if clean.mode == "RGBA" and clean.getchannel("A").getextrema()[0] == 255:
+            clean = clean.convert("RGB")
     except InputError:
         raise
     except Exception as error:
@@ -288,11 +286,13 @@ class ImageStore:
 
     def provenance(self, key: str) -> Provenance | None:
         """Where the picture came from, or None where that was not recorded."""
-        path = self._provenance_path(key)
-        if not path.exists():
+        if not _ID.fullmatch(key):
             return None
-        saved = json.loads(path.read_text())
-        return Provenance(**{**saved, "parents": tuple(saved["parents"])})
+        try:
+            saved = json.loads(self._provenance_path(key).read_text("utf-8"))
+            return Provenance(**{**saved, "parents": tuple(saved["parents"])})
+        except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged by something else
+            return None
 
     def add_regions(self, regions: Regions) -> str:
         """Keep regions; returns their id (``reg-`` and 16 hex digits)."""
