@@ -69,9 +69,9 @@ def test_the_users_choice_comes_first_then_rank(tmp_path: Path) -> None:
     assert names(registry(tmp_path, *models, models={"ocr": "c"}).for_job("ocr")) == ["c", "b", "a"]
 
 
-def test_the_llm_of_the_settings_is_a_choice_too(tmp_path: Path) -> None:
+def test_the_llm_of_the_settings_is_the_only_one(tmp_path: Path) -> None:
     models = model("small", job="llm"), model("large", job="llm", rank=1)
-    assert names(registry(tmp_path, *models, llm="large").for_job("llm")) == ["large", "small"]
+    assert names(registry(tmp_path, *models, llm="large").for_job("llm")) == ["large"]
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a b", "../a", "a/b", ".hidden"])

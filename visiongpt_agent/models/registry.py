@@ -18,6 +18,8 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from visiongpt_agent.models.base import Model, ModelCard
+from visiongpt_agent.models.jobs import LLM
+from visiongpt_agent.models.llama import llama_named
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.weights.store import WeightStore
 
@@ -68,11 +70,16 @@ class Registry:
         self.settings = settings or Settings.load()
         self.store = store or WeightStore(self.settings.home, self.settings.weights)
         self._models = None if models is None else tuple(models)
+        self._named: tuple[type[Model], ...] = ()
+        llm = self.settings.llm
+        if llm and self.get(llm) is None:
+            self._named = (llama_named(llm),)
         _check_names(self.models())
 
     def models(self) -> tuple[type[Model], ...]:
         """All models."""
-        return (*discovered(), *_registered) if self._models is None else self._models
+        listed = (*discovered(), *_registered) if self._models is None else self._models
+        return (*listed, *self._named)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The cards of all models."""
@@ -83,9 +90,14 @@ class Registry:
         return next((model for model in self.models() if model.card.name == name), None)
 
     def for_job(self, job: str) -> list[type[Model]]:
-        """The models that do a job, usable or not: the user's choice first, then by rank."""
-        choice = self.settings.models.get(job, self.settings.llm if job == "llm" else "")
+        """The models that do a job, usable or not: the user's choice first, then by rank.
+
+        A language model that the user names is the only one: another must not answer in its place.
+        """
         able = [model for model in self.models() if job in model.card.jobs]
+        if job == LLM and self.settings.llm:
+            return [model for model in able if model in self._named or model.card.name == self.settings.llm]
+        choice = self.settings.models.get(job, "")
         return sorted(able, key=lambda model: (model.card.name != choice, model.card.rank, model.card.name))
 
     def usable(self, card: ModelCard) -> str:
