@@ -1,0 +1,47 @@
+"""Answer a question by looking at a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.images import flatten
+from visiongpt_agent.models.jobs import VQA, VisualAnswerer
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+
+
+@vision_tool("answer a question about the image", returns=Kind.TEXT, needs=(VQA,))
+def answer_question(image: Image.Image, question: str, *, models: Models) -> ToolOutput:
+    """Answer a question that needs looking at the picture.
+
+    Args:
+        image: The picture.
+        question: In words, e.g. "what colour is the car".
+        models: Where the answering model comes from.
+
+    Returns:
+        The answer, often a word or two.
+
+    Raises:
+        ToolError: If there is no question, or the model finds no answer.
+    """
+    asked = " ".join(question.split())
+    if not asked:
+        raise ToolError("there is no question to answer: ask one")
+    with models.use(VQA, VisualAnswerer) as answerer:
+        answer = answerer.answer(flatten(image), asked).strip(" .")
+    if not answer:
+        raise ToolError("the model found no answer; ask in other words")
+    return ToolOutput(answer, f'To "{asked}" the answer is: {answer}.', models=(models.name(VQA),))
+
+
+@answer_question.check
+def is_an_answer(question: str, output: ToolOutput) -> Iterator[str]:
+    answer = str(output.value).strip(" .?").lower()
+    if not answer:
+        yield "the answer is empty"
+    elif answer == question.strip(" .?").lower():
+        yield "the answer only repeats the question"

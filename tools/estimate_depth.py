@@ -1,0 +1,51 @@
+"""Tell near from far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.images import flatten
+from visiongpt_agent.likeness import contrast
+from visiongpt_agent.models.jobs import DEPTH, DepthEstimator
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+
+
+@vision_tool("depth map", returns=Kind.IMAGE, needs=(DEPTH,))
+def estimate_depth(image: Image.Image, *, models: Models) -> ToolOutput:
+    """Estimate how near each part of the picture is.
+
+    Args:
+        image: The picture.
+        models: Where the depth model comes from.
+
+    Returns:
+        A grey picture of mode RGB, same size: white is nearest, black farthest. It is relative, in no unit of length.
+    """
+    return ToolOutput(
+        depth_map(image, models),
+        "I estimated the depth: bright parts are near, dark parts far.",
+        models=(models.name(DEPTH),),
+    )
+
+
+def depth_map(image: Image.Image, models: Models) -> Image.Image:
+    """The depth of a picture as a grey picture of mode RGB, white nearest."""
+    with models.use(DEPTH, DepthEstimator) as estimator:
+        near = estimator.depth(flatten(image))
+    return Image.fromarray((np.clip(near, 0, 1) * 255 + 0.5).astype(np.uint8)).convert("RGB")
+
+
+@estimate_depth.check
+def is_a_depth_map(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    made = one_picture(output.value)
+    if made.size != image.size:
+        yield f"the depth map has {made.width}x{made.height} pixels, the picture {image.width}x{image.height}"
+    if contrast(made) < 2:
+        yield "the depth map says that everything is equally far"
+    pixels = np.asarray(made.convert("RGB"), np.int16)
+    if np.ptp(pixels, axis=2).max() > 3:
+        yield "the depth map is not grey"

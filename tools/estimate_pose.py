@@ -1,0 +1,88 @@
+"""Find the joints of people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from visiongpt_agent.english import count_phrase
+from visiongpt_agent.images import flatten
+from visiongpt_agent.models.jobs import (
+    DETECTION_CLOSED,
+    DETECTION_OPEN_VOCABULARY,
+    POSE,
+    ClosedDetector,
+    OpenVocabularyDetector,
+    PoseEstimator,
+)
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+
+_SEEN: Final = 0.3
+
+
+@vision_tool("body keypoints", returns=Kind.REGIONS, needs=(POSE, (DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED)))
+def estimate_pose(image: Image.Image, *, models: Models) -> ToolOutput:
+    """Find the people in the picture and the joints of each: nose, eyes, shoulders, elbows, knees, ...
+
+    Args:
+        image: The picture.
+        models: Where the pose model and the detector of people come from.
+
+    Returns:
+        One region for each person. ``facts["keypoints"]`` holds a list for each, of joints with ``name``, ``x``, ``y``
+        in pixels and ``score`` from 0 to 1; joints with a score under 0.3 are left out.
+    """
+    people, detector = _people(flatten(image), models)
+    if not len(people):
+        return ToolOutput(people, "I found no people, so there is no pose.", (detector,), missing=("person",))
+    with models.use(POSE, PoseEstimator) as estimator:
+        points, joints = estimator.keypoints(flatten(image), people.boxes), estimator.joints
+    keypoints = [_named(person, joints) for person in points]
+    blind = sum(1 for person in keypoints if len(person) < len(joints) / 2)
+    return ToolOutput(
+        people,
+        f"I found the body keypoints of {count_phrase(len(people), 'person')}.",
+        models=(detector, models.name(POSE)),
+        uncertain=(f"Of {count_phrase(blind, 'person')} fewer than half of the joints can be seen.",) if blind else (),
+        facts={"keypoints": keypoints},
+    )
+
+
+@estimate_pose.check
+def joints_belong_to_people(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    people = output.value
+    assert isinstance(people, Regions)
+    keypoints = output.facts.get("keypoints", [])
+    if len(keypoints) != len(people):
+        yield f"there are {len(people)} people, but joints of {len(keypoints)}"
+        return
+    for (x1, y1, x2, y2), joints in zip(people.boxes, keypoints, strict=True):
+        slack = 0.25 * max(x2 - x1, y2 - y1)
+        near = [x1 - slack <= j["x"] <= x2 + slack and y1 - slack <= j["y"] <= y2 + slack for j in joints]
+        if near.count(False) > len(near) / 4:
+            yield "many joints lie outside the person that they are said to belong to"
+
+
+def _people(image: Image.Image, models: Models) -> tuple[Regions, str]:
+    """The people of a picture, and the name of the model that found them."""
+    if models.has(DETECTION_OPEN_VOCABULARY):
+        with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as detector:
+            found = detector.detect(image, ["person"], threshold=detector.threshold)
+        return found, models.name(DETECTION_OPEN_VOCABULARY)
+    with models.use(DETECTION_CLOSED, ClosedDetector) as closed:
+        everything = closed.detect(image, threshold=closed.threshold)
+    people = np.array([label == "person" for label in everything.labels], np.bool_)
+    return everything.select(people), models.name(DETECTION_CLOSED)
+
+
+def _named(points: Any, joints: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "x": round(float(x), 1), "y": round(float(y), 1), "score": round(float(score), 3)}
+        for name, (x, y, score) in zip(joints, points, strict=True)
+        if score >= _SEEN
+    ]
