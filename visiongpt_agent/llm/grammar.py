@@ -1,0 +1,262 @@
+"""The grammar of plan text: what a local model may write, so that every plan parses and type-checks.
+
+Each line has a grammar of its own, made when the line before it ended: by then it is known which images and outputs
+there are, so a reference can only be to something that exists and is of the right kind. The grammar of a line is one
+regular expression, with earlier lines taken out (no step is proposed twice) and a bound on its length; llguidance
+(https://github.com/guidance-ai/llguidance) turns it into token masks and never enters a prefix that cannot be ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visiongpt_agent.errors import PlanError
+from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, Argument, Kind, Plan, Proposal, Signature, parse_plan
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+MAX_STRING = 200
+"""Longest string in a plan, in characters."""
+MAX_REASON = 80
+"""Longest reason of ``decline``, in characters."""
+MAX_LIST = 12
+"""Most items of a list."""
+MAX_LINE = 480
+"""Longest line, in characters."""
+RESERVE = 48
+"""With fewer tokens than this left in the first line, only its shortest end is allowed."""
+
+_FORBIDDEN = r'"\\\x00-\x1f\x7f-\x9f\u2028\u2029'
+_NUMBER = r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?"
+_INTEGER = r"-?(0|[1-9][0-9]{0,8})"
+
+
+@dataclass(frozen=True)
+class PlanRules:
+    """Which plans are allowed.
+
+    Attributes:
+        catalog: The tools by name.
+        images: How many images the conversation holds.
+        controls: The control actions that may stand as the whole plan; none where a tool must be called.
+        proposals: The most proposals a plan may have, 1 to :data:`~visiongpt_agent.plan.MAX_PROPOSALS`.
+    """
+
+    catalog: Mapping[str, Signature]
+    images: int = 0
+    controls: tuple[str, ...] = tuple(CONTROL)
+    proposals: int = MAX_PROPOSALS
+
+    def line(self, earlier: Sequence[Proposal], longest: int = MAX_LINE) -> str | None:
+        """The next line as a Lark terminal, or None where none is possible.
+
+        Args:
+            earlier: The proposals made so far.
+            longest: The most characters it may have.
+        """
+        number = len(earlier) + 1
+        outputs = [self.catalog[proposal.tool].returns for proposal in earlier]
+        calls = [call for call in (self._call(s, outputs) for s in self.catalog.values()) if call is not None]
+        forms = [rf"#{number} = ({'|'.join(calls)})" + r"\n?" * (number < self.proposals)] if calls else []
+        if not earlier:
+            forms += [_control(name) for name in self.controls]
+        if not forms:
+            return None
+        taken = [rf" & ~/#{number} = {_escape(proposal.call())}\n?/" for proposal in earlier]
+        return f"/{'|'.join(forms)}/{''.join(taken)} & /(?s:.{{1,{longest}}})/"
+
+    def _call(self, signature: Signature, outputs: Sequence[Kind]) -> str | None:
+        """A call as a regular expression, or None where a required argument has no possible value."""
+        parts: list[tuple[str, bool]] = []
+        for argument in signature.arguments:
+            values = self._values(argument, outputs)
+            if values:
+                parts.append((f"{argument.name}=({'|'.join(values)})", argument.required))
+            elif argument.required:
+                return None
+        return rf"{signature.tool}\(({_in_order(parts)})\)"
+
+    def _values(self, argument: Argument, outputs: Sequence[Kind]) -> list[str]:
+        values = [rf"\${k}" for k in range(1, self.images + 1) if Kind.IMAGE in argument.kinds]
+        values += [f"#{n}" for n, kind in enumerate(outputs, 1) if kind in argument.kinds]
+        if argument.choices:
+            return values + [f'"{_escape(choice)}"' for choice in argument.choices]
+        plain = {
+            Kind.STRING: _string(MAX_STRING),
+            Kind.STRINGS: rf"\[{_string(MAX_STRING)}(, {_string(MAX_STRING)}){{0,{MAX_LIST - 1}}}\]",
+            Kind.NUMBER: _NUMBER,
+            Kind.INTEGER: _INTEGER,
+            Kind.BOOLEAN: "true|false",
+        }
+        return values + [plain[kind] for kind in argument.kinds if kind in plain]
+
+
+def _control(name: str) -> str:
+    arguments = ", ".join(f"{argument.name}={_string(MAX_REASON)}" for argument in CONTROL[name].arguments)
+    return rf"{name}\({arguments}\)"
+
+
+def _string(longest: int) -> str:
+    return rf'"[^\s{_FORBIDDEN}][^{_FORBIDDEN}]{{0,{longest - 1}}}"'
+
+
+def _escape(text: str) -> str:
+    return re.escape(text).replace("/", r"\/").replace(r"\ ", " ")
+
+
+def _in_order(parts: Sequence[tuple[str, bool]]) -> str:
+    """``a, b, c`` where those that are not required may be left out."""
+    forms: list[str] = []
+    for i, (first, required) in enumerate(parts):
+        rest = (f"(, {part})" + "?" * (not needed) for part, needed in parts[i + 1 :])
+        forms.append(first + "".join(rest))
+        if required:
+            return "|".join(forms)
+    return "|".join([*forms, ""])
+
+
+def plan_tokens(tokenizer: PreTrainedTokenizerFast, end_tokens: Sequence[int], vocabulary: int) -> LLTokenizer:
+    """The tokenizer as llguidance wants it; takes a third of a second, so keep it.
+
+    Args:
+        tokenizer: A fast tokenizer, byte-level or sentencepiece.
+        end_tokens: The ids with which the model ends its answer.
+        vocabulary: How many logits the model gives; may exceed the tokenizer's own size.
+    """
+    from llguidance.hf import from_tokenizer
+
+    return from_tokenizer(tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=list(end_tokens))
+
+
+@dataclass
+class PlanMatcher:
+    """Follows a plan token by token: which tokens may come next, which must, and when the plan is done.
+
+    Attributes:
+        tokens: The tokenizer, see :func:`plan_tokens`.
+        rules: Which plans are allowed.
+        budget: The most tokens the plan may take. A line beyond the first that does not fit is left out; the first is
+            led to its shortest end.
+    """
+
+    tokens: LLTokenizer
+    rules: PlanRules
+    budget: int = 512
+    done: bool = field(default=False, init=False)
+    proposals: list[Proposal] = field(default_factory=list, init=False)
+    _line: list[int] = field(default_factory=list, init=False)
+    _matcher: Any = field(default=None, init=False)
+    _narrowed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._matcher = self._compile(MAX_LINE)
+        if self._matcher is None:
+            raise PlanError("no plan is possible: no tool can run without an image, and no control action is allowed")
+        self._narrow_if_short()
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(tuple(self.proposals))
+
+    @cached_property
+    def _end_tokens(self) -> frozenset[int]:
+        return frozenset(self.tokens.eos_tokens)
+
+    def forced(self) -> list[int]:
+        """The tokens that must come next, already taken in; empty where there is a choice or the plan is done."""
+        taken: list[int] = []
+        while not self.done:
+            tokens = self._matcher.compute_ff_tokens() or self._only_choice()
+            if not tokens:
+                break
+            for token in tokens:
+                self.accept(token)
+                taken.append(token)
+                if self.done:
+                    break
+        return taken
+
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """Which tokens may come next, bool ``(vocabulary,)``."""
+        return _mask(self._matcher)[: self.tokens.vocab_size]
+
+    def accept(self, token: int) -> None:
+        """Take in the next token.
+
+        Raises:
+            PlanError: If the token is not allowed here.
+        """
+        if self.done or not self._matcher.consume_token(token):
+            raise PlanError(f"token {token} is not allowed here: take one of allowed()")
+        if token in self._end_tokens:
+            self._end_line()
+            self.done = True
+            return
+        self.budget -= 1
+        self._line.append(token)
+        if self._matcher.is_stopped():
+            self._end_line()
+            self._next_line()
+        elif self.budget <= 0 and (self._matcher.is_accepting() or self.proposals):
+            if self._matcher.is_accepting():
+                self._end_line()
+            self.done = True
+        else:
+            self._narrow_if_short()
+
+    def _only_choice(self) -> list[int]:
+        choices = np.flatnonzero(self.allowed())
+        return [int(choices[0])] if len(choices) == 1 else []
+
+    def _end_line(self) -> None:
+        (proposal,) = parse_plan(self._text().removesuffix("\n"))
+        self.proposals.append(Proposal(len(self.proposals) + 1, proposal.tool, proposal.args))
+
+    def _next_line(self) -> None:
+        ended = not self._text().endswith("\n") or self.budget <= 0
+        self._line = []
+        self._matcher = None if ended else self._compile(MAX_LINE)
+        self.done = self._matcher is None
+
+    def _text(self) -> str:
+        return self.tokens.decode_bytes(self._line).decode("utf-8", errors="replace")
+
+    def _narrow_if_short(self) -> None:
+        """Once the budget runs low in the first line, allow only the shortest way to end it."""
+        if self.proposals or self._narrowed or self.budget > RESERVE:
+            return
+        self._narrowed = True
+        for longest in range(max(1, len(self._text())), MAX_LINE + 1):
+            matcher = self._compile(longest, self._line)
+            if matcher is not None:
+                self._matcher = matcher
+                return
+
+    def _compile(self, longest: int, written: Sequence[int] = ()) -> LLMatcher | None:
+        """The next line's matcher with the tokens already written taken in; None where no line fits."""
+        from llguidance import LLMatcher
+
+        line = self.rules.line(self.proposals, longest)
+        if line is None:
+            return None
+        matcher = LLMatcher(self.tokens, f"start: LINE\nLINE: {line}\n", log_level=0)
+        if matcher.is_error():
+            raise PlanError(f"the tools' signatures make no grammar: {matcher.get_error().splitlines()[0]}")
+        if not matcher.consume_tokens(list(written)):
+            return None
+        # Where nothing is possible llguidance still offers the end token.
+        possible = matcher.is_accepting() or set(np.flatnonzero(_mask(matcher)).tolist()) - self._end_tokens
+        return matcher if possible else None
+
+
+def _mask(matcher: LLMatcher) -> npt.NDArray[np.bool_]:
+    return np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little").astype(np.bool_)
