@@ -1,0 +1,194 @@
+"""ChatLlama over tiny random models with both kinds of tokenizer and template: what does not depend on weights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from visiongpt_agent.errors import InputError
+from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.plans import plan_of
+from visiongpt_agent.plan import MAX_PROPOSALS, Signature
+from visiongpt_agent.prompts import planner_user
+
+
+class Tool:
+    """Carries a signature, as the vision tools do."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+
+    def __call__(self) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def tools(catalog: Mapping[str, Signature]) -> list[Tool]:
+    return [Tool(signature) for signature in catalog.values()]
+
+
+def rendered(chat: ChatLlama, monkeypatch: pytest.MonkeyPatch, messages: list[BaseMessage]) -> str:
+    """The very text that the pipeline is given."""
+    seen: list[str] = []
+    generate = type(chat.llm.pipeline).__call__
+
+    def record(self: Any, prompt: str, **settings: Any) -> Any:
+        assert settings["add_special_tokens"] is False
+        seen.append(prompt)
+        return generate(self, prompt, **settings)
+
+    monkeypatch.setattr(type(chat.llm.pipeline), "__call__", record)
+    chat.bind(max_tokens=2).invoke(messages)
+    return seen[0]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0, 5.0])
+@pytest.mark.parametrize("images", [0, 1, 3])
+def test_plans_of_a_model_that_knows_nothing_check(
+    tiny_chat: ChatLlama, tools: list[Tool], catalog: Mapping[str, Signature], images: int, temperature: float
+) -> None:
+    planner = tiny_chat.bind_tools(tools, images=images, temperature=temperature)
+    for request in ("Blur the faces", "Tell me everything about it", ""):
+        answer = planner.invoke(planner_user([f"$1 user {request}.jpg"], request))
+        plan = plan_of(answer, catalog)
+        plan.check(catalog, images)
+        assert str(plan) == answer.text
+        assert len(answer.tool_calls) == (0 if plan.control else len(plan))
+
+
+def test_the_kept_prefix_changes_nothing(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
+    question = planner_user(["$1 user bus.jpg 810x1080"], "How many people?")
+    fresh = ChatLlama(llm=tiny_chat.llm).bind_tools(tools, images=1)
+    first = fresh.invoke(question)
+    fresh.invoke(planner_user(["$1 user cat.jpg 9x9"], "Remove the cat"))
+    again = fresh.invoke(question)
+    assert first.text == again.text
+    assert first.usage_metadata == again.usage_metadata
+
+
+def test_a_plan_is_what_the_logits_under_the_mask_say(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
+    """One forward over prompt and plan at once must prefer, of what is allowed, the tokens that were decoded."""
+    import torch
+
+    from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
+    from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
+
+    rules = PlanRules({tool.signature.tool: tool.signature for tool in tools}, 1)
+    tokens, pipeline = tiny_chat._plan_tokens(), tiny_chat.llm.pipeline
+    prompt = tiny_chat._encode("Blur the faces of all the people in this picture.")
+    decoder = PlanDecoder(PlanMatcher(tokens, rules, 200), PrefixCache(), prefix=5)
+    ids = torch.tensor([prompt])
+    pipeline.model.generate(ids, custom_generate=decoder, do_sample=False, max_new_tokens=200)
+    with torch.inference_mode():
+        logits = pipeline.model(torch.tensor([prompt + decoder.generated])).logits[0]
+    matcher = PlanMatcher(tokens, rules, 200)
+    for i, token in enumerate(decoder.generated):
+        allowed = torch.from_numpy(matcher.allowed())
+        if allowed.sum() > 1 and not matcher._matcher.compute_ff_tokens():
+            row = logits[len(prompt) - 1 + i].masked_fill(~allowed, float("-inf"))
+            assert row[token] >= row.max() - 1e-4
+        matcher.accept(token)
+    assert matcher.plan == decoder.matcher.plan
+
+
+@pytest.mark.parametrize(("choice", "first"), [("caption_image", "caption_image"), ("any", ""), ("required", "")])
+def test_tool_choice(tiny_chat: ChatLlama, tools: list[Tool], choice: str, first: str) -> None:
+    answer = tiny_chat.bind_tools(tools, tool_choice=choice, images=1).invoke("Hello")
+    assert isinstance(answer, AIMessage)
+    assert 1 <= len(answer.tool_calls) <= (1 if first else MAX_PROPOSALS)
+    assert answer.tool_calls[0]["name"] == (first or answer.tool_calls[0]["name"])
+
+
+def test_tool_choice_must_name_a_tool(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
+    with pytest.raises(InputError, match="tool_choice 'fly' is not one of the tools"):
+        tiny_chat.bind_tools(tools, tool_choice="fly")
+
+
+def test_streamed_and_whole_answers_agree(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
+    planner = tiny_chat.bind_tools(tools, images=1)
+    whole, streamed = planner.invoke("Hello"), None
+    for chunk in planner.stream("Hello"):
+        streamed = chunk if streamed is None else streamed + chunk
+    assert isinstance(streamed, AIMessage)
+    assert (streamed.text, streamed.tool_calls) == (whole.text, whole.tool_calls)
+    chat = tiny_chat.bind(max_tokens=20)
+    assert "".join(chunk.text for chunk in chat.stream("Hello")) == chat.invoke("Hello").text
+
+
+def test_a_stream_can_be_left(tiny_chat: ChatLlama) -> None:
+    """Closing the stream ends the generation: 4,000 tokens would take many seconds."""
+    import time
+
+    start = time.monotonic()
+    stream = tiny_chat.bind(max_tokens=4000).stream("Hello")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 3
+
+
+async def test_many_at_once(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
+    planner = tiny_chat.bind_tools(tools, images=1)
+    questions = [f"Request {i}" for i in range(6)]
+    together = await asyncio.gather(*(planner.ainvoke(question) for question in questions))
+    assert [answer.text for answer in together] == [planner.invoke(question).text for question in questions]
+
+
+CONVERSATION = [
+    SystemMessage("Be brief."),
+    HumanMessage("One"),
+    HumanMessage("Two"),
+    AIMessage("", tool_calls=[{"name": "look", "args": {"image": "$1"}, "id": "1"}]),
+    ToolMessage("a cat", name="look", tool_call_id="1"),
+    HumanMessage("And now?"),
+]
+
+
+def test_the_template_gets_alternating_turns(
+    tiny_chat: ChatLlama, monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    prompt = rendered(tiny_chat, monkeypatch, list(CONVERSATION))
+    if tokenizer.bos_token == "<s>":
+        assert prompt == (
+            "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nOne\n\nTwo [/INST] #1 = look(image=$1) </s>"
+            "<s>[INST] Result of look: a cat\n\nAnd now? [/INST]"
+        )
+        assert tiny_chat._encode(prompt).count(tokenizer.bos_token_id) == 2, "one for each turn, none added"
+    else:
+        assert prompt == (
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nOne\n\nTwo<|im_end|>\n"
+            "<|im_start|>assistant\n#1 = look(image=$1)<|im_end|>\n"
+            "<|im_start|>user\nResult of look: a cat\n\nAnd now?<|im_end|>\n<|im_start|>assistant\n"
+        )
+
+
+def test_a_template_without_a_system_role(tiny_chat: ChatLlama, monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+    )
+    monkeypatch.setattr(tiny_chat.llm.pipeline.tokenizer, "chat_template", strict)
+    prompt = rendered(tiny_chat, monkeypatch, [SystemMessage("Be brief."), HumanMessage("Hi")])
+    assert prompt == "user: Be brief.\n\nHi\n"
+
+
+def test_pictures_are_refused(tiny_chat: ChatLlama) -> None:
+    message = HumanMessage([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])
+    with pytest.raises(InputError, match="ChatLlama reads text, not image_url blocks"):
+        tiny_chat.invoke([message])
+
+
+def test_from_folder(tiny_chat: ChatLlama, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = tiny_chat.llm.pipeline
+    generator.model.save_pretrained(tmp_path)
+    generator.tokenizer.save_pretrained(tmp_path)
+    loaded = ChatLlama.from_folder(tmp_path, max_tokens=20)
+    assert loaded.invoke("Hello").text == tiny_chat.bind(max_tokens=20).invoke("Hello").text
+    monkeypatch.setattr(generator.tokenizer, "chat_template", None)
+    (tmp_path / "bare").mkdir()
+    generator.model.save_pretrained(tmp_path / "bare")
+    generator.tokenizer.save_pretrained(tmp_path / "bare")
+    with pytest.raises(InputError, match="has no chat template"):
+        ChatLlama.from_folder(tmp_path / "bare")
