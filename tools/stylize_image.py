@@ -119,7 +119,14 @@ def _known(models: Models) -> dict[str, str]:
 
 def _reduced(name: str) -> str:
     """A style's name without what people put round it: ``In the style of an oil painting`` is ``oil``."""
-    plain = name.lower().replace("colour", "color").replace("-", " ").replace("water color", "watercolor")
+    plain = (
+        name.lower()
+        .replace("'s", "")
+        .replace("’s", "")
+        .replace("colour", "color")
+        .replace("-", " ")
+        .replace("water color", "watercolor")
+    )
     bare = _FILLERS.sub(" ", re.sub(r"[^a-z ]", " ", plain))
     return " ".join(word.removesuffix("s") if len(word) > 4 else word for word in bare.split())
 
