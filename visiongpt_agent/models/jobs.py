@@ -77,6 +77,9 @@ class FaceDetector(Protocol):
 class PromptableSegmenter(Protocol):
     """``segmentation.promptable``: masks for boxes."""
 
+    caveat: str
+    """What to know about every one of its masks, as a sentence; ``""`` for nothing."""
+
     def segment(self, image: Image.Image, boxes: FloatArray) -> BoolArray:
         """Masks, bool ``(N, H, W)``, for boxes ``xyxy`` ``(N, 4)`` in pixels; a mask may be empty where it failed."""
         ...

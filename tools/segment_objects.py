@@ -1,0 +1,200 @@
+"""Pixel masks of things."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visiongpt_agent.english import count_phrase, join
+from visiongpt_agent.models.jobs import (
+    SEGMENTATION_FOREGROUND,
+    SEGMENTATION_PROMPTABLE,
+    ForegroundSegmenter,
+    PromptableSegmenter,
+)
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import BoolArray, Regions
+from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.detect_objects import detect_objects
+
+_PADDING: Final = 0.15
+_CROPS: Final = 4
+"""So many of the largest regions get a crop of their own; each takes a foreground network some seconds."""
+_LEAST_SHARE: Final = 0.1
+_MOST_SHARE: Final = 0.97
+_LEAST_FIT: Final = 0.7
+_MOST_OUTSIDE: Final = 0.3
+_PARTS: Final = 40
+_SLACK: Final = 2.0
+
+
+@vision_tool("pixel masks of regions, or of everything", returns=Kind.REGIONS, needs=(SEGMENTATION_PROMPTABLE,))
+def segment_objects(image: Image.Image, regions: Regions | None = None, *, models: Models) -> ToolOutput:
+    """Find the exact outlines of regions, as pixel masks; without regions, those of everything in the picture.
+
+    Everything is each object that the detector finds; where it finds none, the areas that the picture consists of.
+
+    Args:
+        image: The picture.
+        regions: Boxes in it; those that have masks already keep them.
+        models: Gives the segmenter, and the detector where there are no regions.
+
+    Returns:
+        Regions with masks; labels, scores and boxes are those of the regions. Where no believable mask is found the
+        whole box is taken, and that is told as uncertain. ``facts``: ``shares`` of the boxes that the masks fill.
+    """
+    picture = image.convert("RGB")
+    things = _objects(picture, models) if regions is None else regions
+    if regions is None and not len(things):
+        return _parts(picture, models)
+    if not len(things):
+        return ToolOutput(things, "There is nothing to outline.", facts={"shares": []})
+    if things.masks is not None:
+        return ToolOutput(things, f"I kept the outlines of {_named(things)}.", facts={"shares": _shares(things)})
+    return _outlined(picture, things, models)
+
+
+def _objects(picture: Image.Image, models: Models) -> Regions:
+    if not detect_objects.usable(models):
+        return Regions(picture.size)
+    found = detect_objects(picture, models=models).value
+    assert isinstance(found, Regions)
+    return found
+
+
+def _parts(picture: Image.Image, models: Models) -> ToolOutput:
+    with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
+        masks, caveat = segmenter.segment_everything(picture)[:_PARTS], segmenter.caveat
+    parts = Regions.from_masks(masks, ["part"] * len(masks))
+    return ToolOutput(
+        value=parts,
+        summary=f"I found no object that I know, and outlined {count_phrase(len(parts), 'part')} of the picture.",
+        models=(models.name(SEGMENTATION_PROMPTABLE),),
+        uncertain=(caveat,) if caveat else (),
+        facts={"shares": _shares(parts)},
+    )
+
+
+def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutput:
+    with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
+        masks, caveat = segmenter.segment(picture, things.boxes), segmenter.caveat
+    used, sharp = [models.name(SEGMENTATION_PROMPTABLE)], np.zeros(len(things), np.bool_)
+    if caveat:
+        sharp = _cut_out(picture, things, masks, models)
+        used += [models.name(SEGMENTATION_FOREGROUND)] * bool(sharp.any())
+    failed = [i for i, m in enumerate(masks) if not sharp[i] and _share(m, things.boxes[i]) < _LEAST_SHARE / 2]
+    for i in failed:
+        masks[i] = _box_mask(things, i)
+    outlined = Regions(things.size, things.boxes, things.labels, things.confidence, masks)
+    doubts = [f"I found no outline for {_named(things.select(failed))}, and took the whole box."] if failed else []
+    if caveat and not sharp.all() and len(failed) < len(things):
+        doubts.append(caveat)
+    return ToolOutput(
+        value=outlined,
+        summary=f"I outlined {_named(things)}.",
+        models=tuple(used),
+        uncertain=tuple(doubts),
+        facts={"shares": _shares(outlined)},
+    )
+
+
+def _cut_out(picture: Image.Image, things: Regions, masks: BoolArray, models: Models) -> npt.NDArray[np.bool_]:
+    """Put better masks, those of a foreground network on each thing's crop, in place where they are believable.
+
+    Returns:
+        For which things that was so, bool ``(N,)``.
+    """
+    better = np.zeros(len(things), np.bool_)
+    if not models.has(SEGMENTATION_FOREGROUND):
+        return better
+    with models.use(SEGMENTATION_FOREGROUND, ForegroundSegmenter) as segmenter:
+        if segmenter.caveat:
+            return better
+        for i in np.argsort(-things.areas)[:_CROPS]:
+            frame = _padded(things.boxes[i], things.size)
+            matte = segmenter.matte(picture.crop(frame)) >= 0.5
+            whole = np.zeros(masks.shape[1:], np.bool_)
+            whole[frame[1] : frame[3], frame[0] : frame[2]] = matte
+            if _believable(whole, things.boxes[i]):
+                masks[i], better[i] = whole & _box_mask(things, int(i)), True
+    return better
+
+
+def _padded(box: npt.NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    x1, y1, x2, y2 = (float(v) for v in box)
+    pad_x, pad_y = (x2 - x1) * _PADDING, (y2 - y1) * _PADDING
+    left, top = max(0, int(x1 - pad_x)), max(0, int(y1 - pad_y))
+    return left, top, min(size[0], int(np.ceil(x2 + pad_x))), min(size[1], int(np.ceil(y2 + pad_y)))
+
+
+def _believable(mask: BoolArray, box: npt.NDArray[np.float32]) -> bool:
+    """Whether a mask is that of the thing in a box: it fills a good share of it, reaches its sides, and stays in it."""
+    inside = mask & _rectangle(mask.shape, box)
+    if not inside.any() or not _LEAST_SHARE <= _share(inside, box) <= _MOST_SHARE:
+        return False
+    tight = Regions.from_masks(inside[None])
+    fit = float(tight.iou(Regions(tight.size, box[None]))[0, 0])
+    outside = 1 - np.count_nonzero(inside) / np.count_nonzero(mask)
+    return fit >= _LEAST_FIT and bool(outside <= _MOST_OUTSIDE)
+
+
+def _rectangle(shape: tuple[int, ...], box: npt.NDArray[np.float32]) -> BoolArray:
+    mask = np.zeros(shape, np.bool_)
+    mask[int(box[1]) : int(np.ceil(box[3])), int(box[0]) : int(np.ceil(box[2]))] = True
+    return mask
+
+
+def _loosened(box: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.concatenate([np.maximum(box[:2] - _SLACK, 0), box[2:] + _SLACK])
+
+
+def _box_mask(things: Regions, index: int) -> BoolArray:
+    return _rectangle((things.size[1], things.size[0]), things.boxes[index])
+
+
+def _share(mask: BoolArray, box: npt.NDArray[np.float32]) -> float:
+    return float(np.count_nonzero(mask) / max(1.0, float((box[2:] - box[:2]).prod())))
+
+
+def _shares(things: Regions) -> list[float]:
+    assert things.masks is not None
+    return [round(_share(mask, box), 4) for mask, box in zip(things.masks, things.boxes, strict=True)]
+
+
+def _named(things: Regions) -> str:
+    return join([count_phrase(count, label or "region") for label, count in Counter(things.labels).items()])
+
+
+# --------------------------------------------------------------------------------------------------- postconditions
+
+
+@segment_objects.check
+def masks_fit_their_boxes(output: ToolOutput) -> Iterator[str]:
+    """Each region has a mask that is not empty and lies in its box, two pixels of slack given."""
+    things = output.value
+    assert isinstance(things, Regions)
+    if not len(things):
+        return
+    if things.masks is None:
+        yield "the regions have no masks"
+        return
+    for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
+        name = label or "region"
+        if not mask.any():
+            yield f"the mask of a {name} is empty"
+        elif (mask & ~_rectangle(mask.shape, _loosened(box))).any():
+            yield f"the mask of a {name} reaches out of its box"
+
+
+@segment_objects.check
+def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> Iterator[str]:
+    """Masks are added; boxes and labels stay."""
+    things = output.value
+    assert isinstance(things, Regions)
+    if regions is not None and (things.labels != regions.labels or not np.array_equal(things.boxes, regions.boxes)):
+        yield "the outlined regions are not those that were given"
