@@ -77,9 +77,10 @@ def remove_background(image: Image.Image, *, models: Models) -> ToolOutput:
         ToolError: If nothing stands out, or nothing is left for a background.
     """
     found = cut_out(image, models)
-    colors = foreground_colors(flatten(image), found.matte) + 0.5
-    colors[found.matte == 0] = 255  # no trace of the old background, and white for programs that ignore alpha
-    pixels = np.dstack([colors.astype(np.uint8), (found.matte * 255 + 0.5).astype(np.uint8)])
+    alpha = (found.matte * 255 + 0.5).astype(np.uint8)
+    colors = (foreground_colors(flatten(image), found.matte) + 0.5).astype(np.uint8)
+    colors[alpha == 0] = 255  # no trace of the old background, and white for programs that ignore alpha
+    pixels = np.dstack([colors, alpha])
     return ToolOutput(
         Image.fromarray(pixels),
         "I cut out the foreground; the background is transparent.",

@@ -6,7 +6,7 @@ An adapter for a job implements its protocol; a tool sees the protocol only, so 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -41,6 +41,14 @@ STYLE: Final = "style"
 STYLE_FILTER: Final = "style.filter"
 UPSCALE: Final = "upscale"
 LLM: Final = "llm"
+
+HUB_SUGGESTIONS: Final[Mapping[str, str]] = {
+    POSE: "usyd-community/vitpose-base-simple",
+    TEXT_TO_IMAGE: "stabilityai/sd-turbo",
+    CONTROL: "lllyasviel/sd-controlnet-canny",
+    INSTRUCT: "timbrooks/instruct-pix2pix",
+}
+"""For jobs that no model of this package does yet: the hub repository that an adapter would best be written for."""
 
 
 class ClosedDetector(Protocol):
