@@ -34,18 +34,19 @@ class _Blip(Model):
         import torch
         import transformers
 
+        library: Any = transformers  # only partly typed
         try:
-            head = getattr(transformers, cls._head)
+            head = getattr(library, cls._head)
             dtype = getattr(torch, placement.dtype)
             network = head.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            pixels = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+            tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            pixels = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0][:120]
             raise WeightsError(
                 f"{folder} holds no {cls.card.title} ({reason}): visiongpt models pull {cls.card.name}"
             ) from error
-        processor = transformers.BlipProcessor(image_processor=pixels, tokenizer=tokenizer)
+        processor = library.BlipProcessor(image_processor=pixels, tokenizer=tokenizer)
         return cls(network.to(placement.device).eval(), processor, placement)
 
     def _say(self, image: Image.Image, **words: str) -> str:

@@ -43,13 +43,14 @@ class DepthAnything(Model):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         import torch
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+        import transformers
 
+        library: Any = transformers  # only partly typed
         try:
-            network = AutoModelForDepthEstimation.from_pretrained(
+            network = library.AutoModelForDepthEstimation.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, placement.dtype)
             )
-            processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+            processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0][:120]
             raise WeightsError(
