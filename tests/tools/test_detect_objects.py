@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from visiongpt_agent.models.base import ModelCard
+from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
+from visiongpt_agent.models.nanodet import NanoDet
+from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput
@@ -117,6 +123,31 @@ def test_empty_pictures_hold_nothing(pool: ModelPool, image: Image.Image) -> Non
 
 def test_a_grey_photo(pool: ModelPool, bus: Image.Image) -> None:
     assert ask(pool, bus.convert("L"), "bus").facts["counts"] == {"bus": 1}
+
+
+class WordsByNanoDet(NanoDet):
+    """An open-vocabulary detector: NanoDet, told the class by the last word of a phrase."""
+
+    card: ClassVar[ModelCard] = replace(
+        NanoDet.card, name="words-by-nanodet", jobs=(DETECTION_OPEN_VOCABULARY,), rank=0
+    )
+
+    def detect(self, image: Image.Image, nouns: Sequence[str], *, threshold: float) -> Regions:  # type: ignore[override]
+        found = super().detect(image, threshold=threshold)
+        phrases = {noun.split()[-1]: noun for noun in nouns}
+        known = found.select(np.array([label in phrases for label in found.labels], np.bool_))
+        return Regions(found.size, known.boxes, tuple(phrases[n] for n in known.labels), known.confidence)
+
+
+def test_a_detector_of_words_is_asked_for_the_words_as_they_are(bus: Image.Image) -> None:
+    pool = ModelPool(Registry(models=[NanoDet, WordsByNanoDet]))
+    output = ask(pool, bus, "blue bus on the left, wheels, the people in the picture")
+    assert output.models == ("words-by-nanodet",)
+    assert output.summary == "There is one blue bus and four people. I found no wheels."
+    assert output.missing == ("wheels",)
+    assert output.uncertain == ()
+    assert ask(pool, bus).models == ("nanodet-g-416",)
+    pool.close()
 
 
 def test_what_is_wrong_is_noticed() -> None:

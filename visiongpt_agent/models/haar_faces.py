@@ -55,7 +55,7 @@ class HaarFaces(Model):
         jobs=(DETECTION_FACES,),
         licence="Apache-2.0",
         homepage="https://github.com/opencv/opencv/tree/4.x/data/haarcascades",
-        memory=20_000_000,
+        memory=50_000_000,
         rank=50,
         source=Installed("opencv-python", _SHA256),
         modules=("cv2",),

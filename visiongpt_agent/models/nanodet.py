@@ -46,7 +46,7 @@ class NanoDet(Model):
         jobs=(DETECTION_CLOSED,),
         licence="Apache-2.0",
         homepage="https://github.com/RangiLyu/nanodet",
-        memory=60_000_000,
+        memory=90_000_000,
         rank=50,
         source=Packaged({_FILE: "305084cb287044a8819222aed75411026eb2706e071585381bd41c3956060a62"}),
     )
