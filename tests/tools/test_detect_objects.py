@@ -141,7 +141,7 @@ class WordsByNanoDet(NanoDet):
 
 def test_a_detector_of_words_is_asked_for_the_words_as_they_are(bus: Image.Image) -> None:
     pool = ModelPool(Registry(models=[NanoDet, WordsByNanoDet]))
-    output = ask(pool, bus, "blue bus on the left, wheels, the people in the picture")
+    output = ask(pool, bus, "blue bus in the middle, wheels, the people in the picture")
     assert output.models == ("words-by-nanodet",)
     assert output.summary == "There is one blue bus and four people. I found no wheels."
     assert output.missing == ("wheels",)
