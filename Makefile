@@ -6,7 +6,7 @@ PYTHON ?= python3
 
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 STAMPS = $(VENV)/.visiongpt
-PHOTO = visiongpt_agent/data/photos/chelsea.jpg
+PHOTO = visiongpt_agent/data/photos/coffee.jpg
 
 .PHONY: help demo test lint bench
 
@@ -17,7 +17,7 @@ help:
 	@echo "make bench   figures: start-up, planning, a whole request"
 
 demo: $(STAMPS)/weights
-	$(VENV)/bin/visiongpt run "find the cat and blur everything but it" -i $(PHOTO) --trace
+	$(VENV)/bin/visiongpt run "how many cups are there? then remove the background" -i $(PHOTO) --trace
 
 test: $(STAMPS)/weights $(STAMPS)/dev
 	$(VENV)/bin/pytest

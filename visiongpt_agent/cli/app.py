@@ -10,6 +10,7 @@ from visiongpt_agent.cli import models
 from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
 from visiongpt_agent.cli.plan import plan
+from visiongpt_agent.cli.quiet import hush_libraries
 from visiongpt_agent.cli.run import run
 from visiongpt_agent.cli.tools import tools
 
@@ -40,3 +41,4 @@ def options(
     ] = False,
 ) -> None:
     """A vision-language agent: it plans, acts with vision models, verifies, and answers."""
+    hush_libraries()

@@ -21,24 +21,26 @@ _ENVIRONMENT = {
 }
 
 
+def hush_libraries() -> None:
+    """Have libraries that are yet to be imported show no progress bars, notices and warnings, unless debugging."""
+    if os.environ.get("VISIONGPT_DEBUG"):
+        return
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, nothing that libraries say reaches stdout, and their notices and warnings do not reach stderr.
-
-    Notices and warnings are shown where ``--trace`` or ``VISIONGPT_DEBUG`` asks for them; stdout stays clean.
-    """
+    """Inside, nothing that libraries say reaches stdout; what they log is shown where :func:`debugging`."""
     with redirect_stdout(sys.stderr), _native_stdout_to_stderr():
         if debugging():
             yield
             return
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
         before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
+            yield
         finally:
             logging.disable(before)
 

@@ -1,0 +1,89 @@
+"""Measure and print one table; all figures are of this machine, ratios carry over to others."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.planning import planning_seconds
+from visiongpt_agent.cli.quiet import hush_libraries, quiet
+
+REQUEST = "how many people are at the bus, and what does it say on the side?"
+
+
+def main() -> None:
+    hush_libraries()
+    table = Table("what", "measured", "goal", title=f"{os.cpu_count()} CPU cores, {_torch()}")
+    _row(table, "import visiongpt_agent, a whole process", _process("-c", "import visiongpt_agent"), 0.3)
+    _row(table, "visiongpt --help, a whole process", _process("-m", "visiongpt_agent", "--help"), 0.6)
+    photo = str(_bus())
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ("-m", "visiongpt_agent", "run", REQUEST, "-i", photo, "--out", folder)
+        _row(table, f'visiongpt run "{REQUEST}", a whole process', _process(*arguments, times=3), 15)
+    with quiet():
+        first, second = _requests(photo)
+        ours, stock = planning_seconds()
+    _row(table, "the first request in one process", first)
+    _row(table, "the second request in one process", second, 5)
+    _row(table, "planning, median of eight requests", ours)
+    _row(table, "the same prompts and weights through transformers' generate", stock)
+    table.add_row("planning: generate / ours", f"{stock / ours:.1f}x", "")
+    Console().print(table)
+
+
+def _row(table: Table, what: str, seconds: float, goal: float | None = None) -> None:
+    if goal is None:
+        table.add_row(what, f"{seconds:.2f} s", "")
+    else:
+        table.add_row(what, f"{seconds:.2f} s", f"< {goal:g} s, {'met' if seconds < goal else 'missed'}")
+
+
+def _process(*arguments: str, times: int = 7) -> float:
+    """Median seconds of a whole Python process, after one run that warms the disk cache."""
+
+    def once() -> None:
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+    once()
+    return statistics.median(_seconds(once) for _ in range(times))
+
+
+def _requests(photo: str) -> list[float]:
+    from visiongpt_agent import VisionGPT
+
+    agent = VisionGPT()
+    return [_seconds(lambda: agent.run(REQUEST, photo)) for _ in range(2)]
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def _bus() -> Path:
+    spec = importlib.util.find_spec("ultralytics")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("bus.jpg comes with ultralytics: pip install --no-deps ultralytics")
+    return Path(spec.submodule_search_locations[0]) / "assets" / "bus.jpg"
+
+
+def _torch() -> str:
+    import torch
+
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
+    return f"torch {torch.__version__}{gpu}"
+
+
+if __name__ == "__main__":
+    main()
