@@ -19,8 +19,9 @@ from visiongpt_agent.tools.base import Label, Models, ToolOutput, vision_tool
 
 _TOP: Final = 5
 _SURE, _LIKELY, _FITS = 0.5, 0.3, 0.2
-_SAME_MEANING: Final = 0.8
-"""Cosine of two names' sentence embeddings from which they are taken to mean the same (puppy and dog: 0.85)."""
+_SAME_MEANING: Final = 0.78
+"""Cosine of two names' sentence embeddings from which they are taken to mean the same: kitten and cat have 0.79, street
+and street sign 0.75."""
 
 _NEEDS_CLIP: Final = "that needs a model that compares images with any text (such as CLIP), and there is none here"
 
@@ -118,13 +119,13 @@ def _meanings(labels: Sequence[str], models: Models) -> dict[str, frozenset[int]
 
 
 def _classes_of(label: str) -> frozenset[int]:
-    """The classes that a label names: as a kind, by one of their names, or else by the last word of a name."""
+    """The classes that a label names: as a kind, by one of their names, or else by the last word of their name."""
     noun = singular(_bare(label))
     if noun in _kinds():
         return frozenset(_kinds()[noun])
     names = [_names(c) for c in imagenet_classes()]
     exact = frozenset(i for i, known in enumerate(names) if noun in known)
-    return exact or frozenset(i for i, known in enumerate(names) if any(n.endswith(f" {noun}") for n in known))
+    return exact or frozenset(i for i, known in enumerate(names) if known[0].endswith(f" {noun}"))
 
 
 def _by_meaning(labels: Sequence[str], models: Models) -> dict[str, frozenset[int]]:
@@ -136,7 +137,7 @@ def _by_meaning(labels: Sequence[str], models: Models) -> dict[str, frozenset[in
         vocabulary[kind] |= set(indices)
     words = list(vocabulary)
     with models.use(jobs.TEXT_EMBEDDING, jobs.TextEmbedder) as embedder:
-        alike = embedder.embed([_bare(label) for label in labels]) @ embedder.embed(words).T
+        alike = embedder.embed([singular(_bare(label)) for label in labels]) @ embedder.embed(words).T
     best = alike.argmax(axis=1)
     return {
         label: frozenset(vocabulary[words[best[i]]]) if alike[i, best[i]] >= _SAME_MEANING else frozenset()

@@ -32,7 +32,7 @@ _SIDE: Final = 260
 _MEAN, _STD = 0.498, 0.502
 _FEATURE_SIDE: Final = 512
 _STRIDE: Final = 8
-_MARGIN: Final = 4 * _STRIDE
+_MARGIN: Final = 8 * _STRIDE  # as far as the deeper tap sees beyond a cell (61 pixels)
 _TAPS: Final = (3, 6)
 
 
@@ -116,7 +116,7 @@ class EfficientNetLite(Model):
         scale = _FEATURE_SIDE / max(image.size)
         width, height = (max(_STRIDE, round(side * scale / _STRIDE) * _STRIDE) for side in image.size)
         pixels = np.asarray(image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
-        framed = np.pad(pixels, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), "symmetric")
+        framed = np.pad(pixels, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), "reflect")
         with torch.inference_mode():
             maps = self._maps(self._tensor(framed), (framed.shape[0] // _STRIDE, framed.shape[1] // _STRIDE))
         inner = _MARGIN // _STRIDE

@@ -1,0 +1,98 @@
+"""Adjustments: each factor moves its own property the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.tools.adjust_image import adjust_image
+from visiongpt_agent.tools.base import ToolOutput
+
+Photo = Callable[[str], Image.Image]
+
+
+def brightness(image: Image.Image) -> float:
+    return float(np.asarray(image.convert("L"), np.float32).mean())
+
+
+def contrast(image: Image.Image) -> float:
+    return float(np.asarray(image.convert("L"), np.float32).std())
+
+
+def saturation(image: Image.Image) -> float:
+    return float(np.asarray(image.convert("HSV"), np.float32)[..., 1].mean())
+
+
+def sharpness(image: Image.Image) -> float:
+    return float(cv2.Laplacian(np.asarray(image.convert("L"), np.float32), cv2.CV_32F).std())
+
+
+MEASURES = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "sharpness": sharpness}
+
+
+@pytest.mark.parametrize("name", list(MEASURES))
+@pytest.mark.parametrize("factor", [0.4, 1.5])
+@pytest.mark.parametrize("picture", ["astronaut", "chelsea", "coffee"])
+def test_each_factor_moves_its_property(photo: Photo, name: str, factor: float, picture: str) -> None:
+    image = photo(picture)
+    output = adjust_image(image, **{name: factor})
+    assert isinstance(output.value, Image.Image)
+    before, after = MEASURES[name](image), MEASURES[name](output.value)
+    assert after > 1.02 * before if factor > 1 else after < 0.98 * before
+    assert adjust_image.problems({"image": image, name: factor}, output) == []
+    assert name in output.summary
+
+
+def test_black_and_white(photo: Photo) -> None:
+    output = adjust_image(photo("coffee"), saturation=0)
+    assert isinstance(output.value, Image.Image)
+    pixels = np.asarray(output.value, np.int16)
+    assert np.abs(pixels[..., 0] - pixels[..., 2]).max() == 0
+    assert output.summary == "I made the picture black and white."
+
+
+def test_two_at_once_are_both_told(photo: Photo) -> None:
+    output = adjust_image(photo("coffee"), brightness=1.3, contrast=0.8)
+    assert output.summary == "I raised the brightness to 130 % and lowered the contrast to 80 %."
+
+
+def test_transparency_stays(photo: Photo) -> None:
+    image = photo("coffee").convert("RGBA")
+    image.putalpha(50)
+    after = adjust_image(image, brightness=0).value
+    assert isinstance(after, Image.Image)
+    assert after.getchannel("A").getextrema() == (50, 50)
+
+
+@pytest.mark.parametrize("factor", [-0.1, 4.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", list(MEASURES))
+def test_out_of_range(name: str, factor: float) -> None:
+    with pytest.raises(ToolError, match=f"{name} is .*: give a factor from 0 to 4"):
+        adjust_image(Image.new("RGB", (8, 8)), **{name: factor})
+
+
+def test_nothing_asked() -> None:
+    with pytest.raises(ToolError, match="nothing to adjust"):
+        adjust_image(Image.new("RGB", (8, 8)))
+
+
+@pytest.mark.parametrize(
+    ("args", "wrong", "message"),
+    [
+        ({"brightness": 1.5}, {"brightness": 0.5}, "brightness went from"),
+        ({"brightness": 0.5}, {"brightness": 1.5}, "brightness went from"),
+        ({"saturation": 2.0}, {"saturation": 0.5}, "saturation went from"),
+        ({"saturation": 0.0}, {"saturation": 0.5}, "still colour"),
+    ],
+)
+def test_faults_are_caught(photo: Photo, args: dict[str, float], wrong: dict[str, float], message: str) -> None:
+    image = photo("coffee")
+    assert message in "; ".join(adjust_image.problems({"image": image, **args}, adjust_image(image, **wrong)))
+    assert "nothing changed" in adjust_image.problems({"image": image, **args}, ToolOutput(image, ""))
+    small = ToolOutput(image.resize((60, 40)), "")
+    assert "60x40 pixels instead of 600x400" in adjust_image.problems({"image": image, **args}, small)[0]

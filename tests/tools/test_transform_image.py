@@ -1,0 +1,140 @@
+"""Turning, flipping and resizing, against corners whose colours are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from visiongpt_agent.errors import ToolError
+from visiongpt_agent.tools.base import ToolOutput
+from visiongpt_agent.tools.transform_image import transform_image
+
+Photo = Callable[[str], Image.Image]
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+@pytest.fixture
+def corners() -> Image.Image:
+    """60x40: red upper left, green upper right, blue lower left, white lower right."""
+    image = Image.new("RGB", (60, 40))
+    for colour, place in ((RED, (0, 0)), (GREEN, (30, 0)), (BLUE, (0, 20)), (WHITE, (30, 20))):
+        image.paste(colour, (*place, place[0] + 30, place[1] + 20))
+    return image
+
+
+def corners_of(image: Image.Image) -> list[Any]:
+    right, bottom = image.width - 2, image.height - 2
+    return [image.getpixel(place) for place in ((1, 1), (right, 1), (1, bottom), (right, bottom))]
+
+
+@pytest.mark.parametrize(
+    ("args", "size", "expected", "summary"),
+    [
+        ({"rotate": 90}, (40, 60), [BLUE, RED, WHITE, GREEN], "I turned the picture 90 degrees clockwise."),
+        ({"rotate": 180}, (60, 40), [WHITE, BLUE, GREEN, RED], "I turned the picture 180 degrees clockwise."),
+        ({"rotate": 270}, (40, 60), [GREEN, WHITE, RED, BLUE], "I turned the picture 270 degrees clockwise."),
+        ({"rotate": -90}, (40, 60), [GREEN, WHITE, RED, BLUE], "I turned the picture 270 degrees clockwise."),
+        ({"rotate": 450}, (40, 60), [BLUE, RED, WHITE, GREEN], "I turned the picture 90 degrees clockwise."),
+        ({"flip": "horizontal"}, (60, 40), [GREEN, RED, WHITE, BLUE], "I flipped the picture left to right."),
+        ({"flip": "vertical"}, (60, 40), [BLUE, WHITE, RED, GREEN], "I flipped the picture upside down."),
+        ({"width": 120}, (120, 80), [RED, GREEN, BLUE, WHITE], "I resized the picture to 120x80 pixels."),
+        ({"height": 20}, (30, 20), [RED, GREEN, BLUE, WHITE], "I resized the picture to 30x20 pixels."),
+        ({"width": 50, "height": 50}, (50, 50), [RED, GREEN, BLUE, WHITE], "I resized the picture to 50x50 pixels."),
+        (
+            {"rotate": 90, "flip": "horizontal", "width": 80},
+            (80, 120),
+            [RED, BLUE, GREEN, WHITE],
+            "I turned the picture 90 degrees clockwise, flipped it left to right and resized it to 80x120 pixels.",
+        ),
+    ],
+)
+def test_transforms(
+    corners: Image.Image, args: dict[str, Any], size: tuple[int, int], expected: list[Any], summary: str
+) -> None:
+    output = transform_image(corners, **args)
+    assert isinstance(output.value, Image.Image)
+    assert output.value.size == size
+    for found, wanted in zip(corners_of(output.value), expected, strict=True):
+        assert all(abs(a - b) < 40 for a, b in zip(found, wanted, strict=True))
+    assert output.summary == summary
+    assert transform_image.problems({"image": corners, **args}, output) == []
+
+
+def test_quarter_turns_lose_nothing(photo: Photo) -> None:
+    image = photo("coffee")
+    turned = image
+    for _ in range(4):
+        value = transform_image(turned, rotate=90).value
+        assert isinstance(value, Image.Image)
+        turned = value
+    assert turned.tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize(("mode", "corner"), [("RGB", (255, 255, 255)), ("RGBA", (0, 0, 0, 0))])
+def test_other_angles_keep_the_whole_picture(photo: Photo, mode: str, corner: tuple[int, ...]) -> None:
+    value = transform_image(photo("coffee").convert(mode), rotate=30).value
+    assert isinstance(value, Image.Image)
+    assert value.width > 600
+    assert value.height > 400
+    assert value.getpixel((0, 0)) == corner
+    assert value.mode == mode
+
+
+def test_clockwise_is_clockwise(corners: Image.Image) -> None:
+    """By 45 degrees clockwise the upper left corner comes to the top."""
+    value = transform_image(corners, rotate=45).value
+    assert isinstance(value, Image.Image)
+    assert value.getpixel((30 * 0 + round(40 * 0.7071), 4)) == pytest.approx(RED, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({}, "nothing to do"),
+        ({"rotate": 360}, "nothing to do"),
+        ({"width": 8001}, "from 1 to 8000"),
+        ({"width": 6000}, None),
+        ({"height": 6000}, "9000x6000"),
+        ({"width": -5}, "from 1 to 8000"),
+        ({"width": 0.2, "height": 5}, "from 1 to 8000"),
+        ({"rotate": float("nan")}, "no angle"),
+    ],
+)
+def test_limits(corners: Image.Image, args: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        assert transform_image(corners, **args).value.size == (6000, 4000)  # type: ignore[union-attr]
+        return
+    with pytest.raises(ToolError, match=message):
+        transform_image(corners, **args)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rotate=st.sampled_from([0, 90, 180, 270]),
+    flip=st.sampled_from(["", "horizontal", "vertical"]),
+    width=st.integers(0, 300),
+    height=st.integers(0, 300),
+)
+def test_postconditions_hold_on_every_good_result(rotate: int, flip: Any, width: int, height: int) -> None:
+    image = Image.linear_gradient("L").resize((90, 60)).convert("RGB")
+    image.paste((255, 0, 0), (0, 0, 30, 20))
+    args: dict[str, Any] = {"rotate": rotate, "flip": flip, "width": width, "height": height}
+    if not any(args.values()):
+        return
+    assert transform_image.problems({"image": image, **args}, transform_image(image, **args)) == []
+
+
+@pytest.mark.parametrize("asked", [{"rotate": 90}, {"rotate": 180}, {"flip": "horizontal"}, {"flip": "vertical"}])
+def test_faults_are_caught(photo: Photo, asked: dict[str, Any]) -> None:
+    image = photo("astronaut")  # square: a wrong turn has the right size
+    wrong = [{"rotate": 90}, {"rotate": 180}, {"rotate": 270}, {"flip": "horizontal"}, {"flip": "vertical"}]
+    for other in wrong:
+        found = transform_image.problems({"image": image, **asked}, transform_image(image, **other))
+        assert bool(found) == (other != asked)
+    assert transform_image.problems({"image": image, **asked}, ToolOutput(image, ""))
+    assert "instead of" in transform_image.problems({"image": image, "width": 64}, ToolOutput(image, ""))[0]
