@@ -132,7 +132,13 @@ def test_postconditions_hold_on_every_good_result(rotate: int, flip: Any, width:
 @pytest.mark.parametrize("asked", [{"rotate": 90}, {"rotate": 180}, {"flip": "horizontal"}, {"flip": "vertical"}])
 def test_faults_are_caught(photo: Photo, asked: dict[str, Any]) -> None:
     image = photo("astronaut")  # square: a wrong turn has the right size
-    wrong = [{"rotate": 90}, {"rotate": 180}, {"rotate": 270}, {"flip": "horizontal"}, {"flip": "vertical"}]
+    wrong: list[dict[str, Any]] = [
+        {"rotate": 90},
+        {"rotate": 180},
+        {"rotate": 270},
+        {"flip": "horizontal"},
+        {"flip": "vertical"},
+    ]
     for other in wrong:
         found = transform_image.problems({"image": image, **asked}, transform_image(image, **other))
         assert bool(found) == (other != asked)
