@@ -114,7 +114,7 @@ def _undone(image: Image.Image, turn: float, flip: str) -> npt.NDArray[np.uint8]
 
 def _apart(after: Image.Image, expected: npt.NDArray[np.uint8]) -> float:
     """Mean difference of brightness, 0 to 255, on a coarse grid."""
-    grid = (32, 32)
+    grid = min(32, after.width), min(32, after.height)
     one = after.convert("RGB").resize(grid, Image.Resampling.BOX)
     other = Image.fromarray(np.ascontiguousarray(expected)).resize(grid, Image.Resampling.BOX)
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())

@@ -113,7 +113,7 @@ def test_limits(corners: Image.Image, args: dict[str, Any], message: str | None)
         transform_image(corners, **args)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rotate=st.sampled_from([0, 90, 180, 270]),
     flip=st.sampled_from(["", "horizontal", "vertical"]),
