@@ -91,6 +91,8 @@ def _read_file(path: Path) -> bytes:
                 f"{path} has {size / 2**20:.0f} MB, {MAX_FILE_BYTES // 2**20} are allowed: make it smaller"
             )
         return path.read_bytes()
+    except InputError:
+        raise
     except PermissionError:
         raise InputError(f"{path} may not be read: change its permissions") from None
     except (OSError, ValueError) as error:

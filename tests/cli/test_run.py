@@ -1,0 +1,105 @@
+"""``visiongpt run`` with the real planner: what reaches stdout and stderr, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran
+from visiongpt_agent import sample_photo
+from visiongpt_agent.models import jobs
+
+KEYS = ["answer", "plan", "images", "regions", "steps", "warnings", "status"]
+
+
+def test_without_a_planner_it_names_the_command_that_brings_one(
+    visiongpt: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISIONGPT_HOME", str(tmp_path / "home"))
+
+    ran = visiongpt("run", "turn it black and white", "-i", sample_photo("coffee"))
+
+    assert ran.code == 2
+    assert "visiongpt models pull smollm2-135m" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_json_is_all_that_a_process_prints(
+    visiongpt_process: Callable[..., Ran], needs: Callable[[str], None], tmp_path: Path
+) -> None:
+    needs(jobs.LLM)
+
+    ran = visiongpt_process("run", "turn it black and white", "-i", sample_photo("coffee"), "--json", "--out", "made")
+
+    assert (ran.code, ran.err) == (0, "")
+    result = json.loads(ran.out)
+    assert list(result) == KEYS
+    assert result["status"] == "done"
+    assert result["plan"] == "#1 = adjust_image(image=$1, saturation=0)"
+    assert [list(step) for step in result["steps"]] == [["id", "tool", "args", "model", "seconds", "verdict"]]
+    assert result["steps"][0]["verdict"] == "accepted"
+    assert (tmp_path / result["images"][0]["path"]).is_file()
+    assert result["images"][0]["path"].startswith("made/")
+
+
+@pytest.mark.slow
+def test_trace_tells_plan_and_steps_on_stderr(visiongpt: Callable[..., Ran], needs: Callable[[str], None]) -> None:
+    needs(jobs.LLM)
+
+    ran = visiongpt("run", "turn it black and white", "-i", sample_photo("coffee"), "--trace")
+
+    assert ran.out.splitlines()[1:] == ["Pictures:", "  visiongpt-out/coffee-adjust_image.png"]
+    lines = ran.err.splitlines()
+    assert lines[:3] == ["plan:", "  #1 = adjust_image(image=$1, saturation=0)", "steps:"]
+    assert lines[3].startswith("  #1 adjust_image: accepted in ")
+    assert len(lines) == 4
+
+
+@pytest.mark.slow
+def test_what_cannot_be_done_is_declined(
+    visiongpt: Callable[..., Ran], needs: Callable[[str], None], tmp_path: Path
+) -> None:
+    needs(jobs.LLM)
+
+    ran = visiongpt("run", "blur the faces", "--json")
+
+    assert (ran.code, ran.err) == (3, "")
+    assert json.loads(ran.out)["status"] == "declined"
+    assert "picture" in json.loads(ran.out)["answer"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for other processes")
+def test_ctrl_c_ends_it_at_once(needs: Callable[[str], None], tmp_path: Path) -> None:
+    needs(jobs.LLM)
+    (tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-m", "visiongpt_agent", "run", "remove the background", "-i", sample_photo("coffee")]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list((tmp_path / "tmp").glob("visiongpt-*/img-*.png")):  # the picture is in: it is about to plan
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+
+    assert (process.returncode, out, err) == (130, "", "visiongpt: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+    assert not list((tmp_path / "tmp").glob("visiongpt-*"))
