@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_it_is_kept_without_outputs(path: Path) -> None:
-    cells = nbformat.read(path, as_version=4).cells
+    cells = read(path).cells
 
     assert len(cells) > 1
     assert not [cell for cell in cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)]
@@ -31,7 +31,7 @@ def test_quickstart(needs: Callable[[str], None], tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
     needs(jobs.LLM)
-    notebook = nbformat.read(next(path for path in NOTEBOOKS if "quickstart" in path.name), as_version=4)
+    notebook = read(next(path for path in NOTEBOOKS if "quickstart" in path.name))
 
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
@@ -47,6 +47,10 @@ def test_quickstart(needs: Callable[[str], None], tmp_path: Path) -> None:
     grey = pictures(second)[-1].convert("RGB").split()
     assert max(abs(a - b) for a, b in zip(grey[0].getdata(), grey[2].getdata(), strict=True)) <= 2
     assert re.findall(r"^\w+", printed(events), re.M) == ["plan", "started", "finished", "result"]
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def html(outputs: list[Any]) -> str:

@@ -83,9 +83,9 @@ def test_what_cannot_be_done_is_declined(
 def test_ctrl_c_ends_it_at_once(needs: Callable[[str], None], tmp_path: Path) -> None:
     needs(jobs.LLM)
     (tmp_path / "tmp").mkdir()
-    command = [sys.executable, "-m", "visiongpt_agent", "run", "remove the background", "-i", sample_photo("coffee")]
+    command = [sys.executable, "-m", "visiongpt_agent", "run", "remove the background", "-i"]
     process = subprocess.Popen(
-        command,
+        [*command, str(sample_photo("coffee"))],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
         stdout=subprocess.PIPE,
