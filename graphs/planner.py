@@ -33,13 +33,10 @@ class Planner:
         self._resources = resources
 
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
-        catalog = self._resources.signatures()
         failed = False
         try:
             with self._resources.llm() as llm:
-                plan = self._ask(llm, state, catalog, config)
-                if isinstance(llm.chat, ChatLlama) and plan.control and plan.control.tool == "decline":
-                    plan = self._with_remedy(plan, llm, state, config)
+                plan = self._only_what_can_run(self._ask(llm, state, config))
         except PlanError as fault:
             plan = declined(f"no usable plan was made ({fault})")
         except Exception as fault:  # a chat model may fail in any way of its own
@@ -63,24 +60,31 @@ class Planner:
             "messages": [*asked, message],
         }
 
+    def _only_what_can_run(self, plan: Plan) -> Plan:
+        """The plan; or a refusal that says what is lacking, where none of the plan's ends can be reached here."""
+        lacking: dict[int, str] = {}
+        for proposal in plan:
+            spec = self._resources.tools.get(proposal.tool)
+            own = spec.lacks(self._resources.models) if spec else ""
+            behind = (lacking[ref.number] for ref in proposal.refs if ref.sigil == "#" and ref.number in lacking)
+            reason = f"{proposal.tool} has no model here: {own}" if own else next(behind, "")
+            if reason:
+                lacking[proposal.id] = reason
+        used = {ref.number for proposal in plan for ref in proposal.refs if ref.sigil == "#"}
+        ends = [proposal.id for proposal in plan if proposal.id not in used]
+        return declined(lacking[ends[0]]) if all(end in lacking for end in ends) else plan
+
     def route(self, state: AgentState) -> Literal["executor", "responder"]:
         """To the executor, unless the plan is a control action or has been carried out already."""
         plan = parse_plan(state["plan"])
         return "responder" if plan.control or len(state["steps"]) >= len(plan) else "executor"
 
-    def _with_remedy(self, refusal: Plan, llm: LanguageModel, state: AgentState, config: RunnableConfig) -> Plan:
-        """A refusal that names the weights that are lacking, where a tool that cannot run here would have done it."""
-        everything = {name: spec.signature for name, spec in self._resources.tools.items()}
-        for proposal in self._ask(llm, state, everything, config):
-            lacking = "" if proposal.is_control else self._resources.tools[proposal.tool].lacks(self._resources.models)
-            if lacking:
-                return declined(f"{proposal.tool} has no model here ({lacking})")
-        return refusal
-
-    def _ask(
-        self, llm: LanguageModel, state: AgentState, catalog: Mapping[str, Signature], config: RunnableConfig
-    ) -> Plan:
-        tools = [self._resources.tools[name].bind(self._resources.store, self._resources.models) for name in catalog]
+    def _ask(self, llm: LanguageModel, state: AgentState, config: RunnableConfig) -> Plan:
+        # A model that only plans is shown every tool: shown fewer, it bends a request to those that are left (a
+        # question about a colour became a recolouring). What cannot run is taken out of its plan before it is carried
+        # out, and told with the weights that it needs. Larger models are shown what can run, and decline the rest.
+        specs = self._resources.runnable() if llm.writes else self._resources.tools
+        tools = [spec.bind(self._resources.store, self._resources.models) for spec in specs.values()]
         lines = [image_line(k, entry) for k, entry in enumerate(state["images"], 1)]
         return request_plan(llm, tools, lines, state["request"], critique=state["critique"], config=config)
 

@@ -50,7 +50,7 @@ class Responder:
         reason = str(control.args["reason"])
         if state["status"] == "failed":
             return f"Nothing was done: {reason}.", "failed"
-        return explain_decline(reason, state, self._resources), "declined"
+        return explain_decline(reason, state), "declined"
 
     def _finish(
         self, account: str, status: Status, warnings: list[str], state: AgentState, config: RunnableConfig

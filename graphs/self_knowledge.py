@@ -33,6 +33,7 @@ _ABILITIES: Final = {
     "detect_anomalies": "look for defects",
     "compare_images": "compare two pictures",
     "generate_image": "make pictures from words",
+    "generate_with_control": "make a new picture on the lines of another",
     "edit_image": "edit by instruction",
     "inpaint": "remove small things",
     "remove_background": "cut out the foreground",
@@ -75,11 +76,15 @@ def answer_about_self(request: str, resources: Resources) -> str:
     return abilities(resources)
 
 
-def explain_decline(reason: str, state: AgentState, resources: Resources) -> str:
+def explain_decline(reason: str, state: AgentState) -> str:
     """Why the request was declined, and what would help."""
+    lacking = re.match(r"(\w+) has no model here: (.+)", reason)
+    if lacking:
+        ability = _ABILITIES.get(lacking[1], lacking[1].replace("_", " "))
+        return f"To {ability} I need a model that is not here: {lacking[2]}."
     if "image" in reason and not state["images"]:
         return "That needs a picture, and none was given: hand one in with the request."
     if re.search(r"\b(image|picture|photo)\b", reason):
         names = ", ".join(f"${k} ({entry['title']})" for k, entry in enumerate(state["images"], 1))
         return f"I cannot do that: {reason}. The images here are {names}."
-    return f"I cannot do that: {reason}. {abilities(resources)}"
+    return f"I cannot do that: {reason}. Ask me what I can do to see what is possible."

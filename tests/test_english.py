@@ -9,6 +9,9 @@ from visiongpt_agent.english import a_, count_phrase, join, place_of, plural, se
     ("one", "many"),
     [
         ("dog", "dogs"),
+        ("banana", "bananas"),
+        ("canvas", "canvases"),
+        ("rhino", "rhinos"),
         ("bus", "buses"),
         ("person", "people"),
         ("knife", "knives"),

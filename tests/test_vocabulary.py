@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from visiongpt_agent.models.jobs import TEXT_EMBEDDING, TextEmbedder
-from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, nearest_class, read_query, understand
+from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, read_query, understand
 
 PAIRS = [
     tuple(line.split(" = "))
@@ -81,10 +78,3 @@ def test_what_the_classes_do_not_tell(query: str, fit: Fit, sentences: list[str]
     (noun,) = read(query)
     assert noun.fit is fit
     assert describe_fit(noun) == sentences
-
-
-def test_the_nearest_class_is_a_suggestion(pool: ModelPool, needs: Callable[[str], None]) -> None:
-    needs(TEXT_EMBEDDING)
-    with pool.use(TEXT_EMBEDDING, TextEmbedder) as embedder:
-        assert nearest_class("kitten", embedder) == "cat"
-        assert nearest_class("neutrophil", embedder) is None

@@ -14,16 +14,14 @@ from visiongpt_agent.english import a_, count_phrase, join, place_of, plural
 from visiongpt_agent.models.jobs import (
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
-    TEXT_EMBEDDING,
     ClosedDetector,
     OpenVocabularyDetector,
-    TextEmbedder,
 )
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools._picking import by_colour, by_place
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
-from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, nearest_class, read_query, understand
+from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, read_query, understand
 
 _HINT: Final = 0.75
 """Things with a score of at least this share of the threshold are told as possible, but not counted."""
@@ -51,8 +49,8 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> To
 
     Returns:
         Regions labelled with the nouns in the singular; where a detector of fixed classes cannot tell the kind asked
-        for (puppy), with its class (dog). ``facts``: ``counts`` and ``places`` by label, and the ``threshold`` that
-        all scores passed.
+        for (puppy), with its class (dog). ``facts``: ``counts`` and ``places`` by label, the ``threshold`` that
+        all scores passed, and ``unsupported``: nouns that the detector cannot look for.
     """
     picture = image.convert("RGB")
     nouns = [understand(noun) for noun in read_query(query)]
@@ -67,14 +65,15 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> To
     for one in found:
         regions = regions.merge(one.regions)
     counts = Counter(regions.labels)
+    unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes)]
     places = {label: [place_of(box, regions.size) for box in _of(regions, [label]).boxes] for label in counts}
     return ToolOutput(
         value=regions,
-        summary=" ".join(_counted(counts, places) + _absences(found, by_words, models)),
+        summary=" ".join(_counted(counts, places) + _absences(found, by_words)),
         models=(models.name(DETECTION_OPEN_VOCABULARY if by_words else DETECTION_CLOSED),),
         missing=tuple(one.noun.asked for one in found if not len(one.regions)),
         uncertain=tuple(dict.fromkeys(_doubts(found))),
-        facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4)},
+        facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4), "unsupported": unknown},
     )
 
 
@@ -156,7 +155,7 @@ def _where(places: Sequence[str]) -> str:
     return join([f"{count_phrase(count, '').strip()} {place}" for place, count in tally.items()]) + " of the picture"
 
 
-def _absences(found: Sequence[_Found], by_words: bool, models: Models) -> list[str]:
+def _absences(found: Sequence[_Found], by_words: bool) -> list[str]:
     absent = [one.noun for one in found if not len(one.regions)]
     said: list[str] = []
     searched = [noun for noun in absent if by_words or noun.classes]
@@ -166,18 +165,7 @@ def _absences(found: Sequence[_Found], by_words: bool, models: Models) -> list[s
     if unknown:
         names = join([f'"{noun.asked}"' for noun in unknown], "or")
         said.append(f"I cannot look for {names} with the detector here (it knows {len(COCO)} everyday things).")
-        said += _suggestions(unknown, models)
     return said if found else ["I found nothing that the detector here knows."]
-
-
-def _suggestions(unknown: Sequence[Noun], models: Models) -> Iterator[str]:
-    if not models.has(TEXT_EMBEDDING):
-        return
-    with models.use(TEXT_EMBEDDING, TextEmbedder) as embedder:
-        for noun in unknown:
-            near = nearest_class(noun.name, embedder)
-            if near and not understand(noun).classes and near not in noun.name:
-                yield f'The nearest to "{noun.name}" that it knows is "{near}".'
 
 
 def _doubts(found: Sequence[_Found]) -> Iterator[str]:

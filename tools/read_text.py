@@ -7,6 +7,7 @@ from typing import Final
 
 from PIL import Image
 
+from visiongpt_agent.english import join
 from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
@@ -41,7 +42,7 @@ def read_text(image: Image.Image, *, models: Models) -> ToolOutput:
         summary=_told(sure),
         models=(models.name(OCR),),
         missing=() if sure else ("text",),
-        uncertain=tuple(f"There may also be {quote(line.text)}, of which I am not sure." for line in likely),
+        uncertain=_doubt(likely),
         facts={"lines": [_plain(line) for line in sure]},
     )
 
@@ -53,6 +54,13 @@ def _told(lines: list[TextLine]) -> str:
     if len(lines) > _LINES_TOLD:
         return f"The text has {len(lines)} lines and begins: {', '.join(quoted)} ..."
     return f"The text reads: {', '.join(quoted)}."
+
+
+def _doubt(lines: list[TextLine]) -> tuple[str, ...]:
+    if not lines:
+        return ()
+    quoted = join([quote(line.text) for line in lines[:_LINES_TOLD]])
+    return (f"I may also have read {quoted}, but am not sure of {'it' if len(lines) == 1 else 'them'}.",)
 
 
 def quote(text: str) -> str:

@@ -36,11 +36,13 @@ _UNCHANGED: Final = frozenset(
     }
 )
 _SINGULAR: Final = {many: one for one, many in _IRREGULAR.items()} | {
-    **{"skis": "ski", "persons": "person", "axes": "axe", "bases": "base", "houses": "house"},
+    **{"skis": "ski", "persons": "person", "axes": "axe", "bases": "base", "houses": "house", "canvases": "canvas"},
 }
 _NOT_COMPOUND: Final = frozenset(("human", "german", "roman", "shaman", "talisman"))
 _NOT_PLURAL: Final = frozenset(("specimen", "regimen", "abdomen", "stamen", "omen", "yemen"))
-_NO_PLURAL_S: Final = re.compile(r"(ss|us|is|as|os)$")
+_NO_PLURAL_S: Final = re.compile(
+    r"(ss|us|is|^(?:gas|atlas|canvas|christmas|bias|alias|pampas|chaos|cosmos|rhinoceros|thermos|asbestos|cos))$"
+)
 
 
 def plural(noun: str) -> str:
