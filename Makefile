@@ -4,7 +4,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 PYTHON ?= python3
 
-PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+PIP = $(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check
 STAMPS = $(VENV)/.visiongpt
 PHOTO = visiongpt_agent/data/photos/coffee.jpg
 
@@ -31,22 +31,25 @@ bench: $(STAMPS)/weights $(STAMPS)/dev
 	$(VENV)/bin/python -m tests.bench
 
 $(STAMPS)/torch:
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade pip
-	$(PIP) "$(TORCH)"
-	mkdir -p $(@D) && touch $@
+	@echo "installing torch into $(VENV)"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip
+	@$(PIP) "$(TORCH)"
+	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/package: pyproject.toml | $(STAMPS)/torch
-	$(PIP) --editable .
-	touch $@
+	@echo "installing visiongpt-agent into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
 
 $(STAMPS)/dev: pyproject.toml | $(STAMPS)/package
-	$(PIP) --editable ".[dev]"
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) --editable ".[dev]"
 # For its photo bus.jpg alone; what it requires is not needed for that.
-	$(PIP) --no-deps ultralytics==8.4.190
-	touch $@
+	@$(PIP) --no-deps ultralytics==8.4.190
+	@touch $@
 
 # One model that cannot be pulled here (its source may need npm) does not keep the others from working.
 $(STAMPS)/weights: | $(STAMPS)/package
-	$(VENV)/bin/visiongpt models pull --profile embedded || test $$? -eq 3
-	touch $@
+	@$(VENV)/bin/visiongpt models pull --profile embedded || test $$? -eq 3
+	@touch $@
