@@ -120,17 +120,17 @@ def _is_means(step: Step, used: set[str], request: str) -> bool:
 
 
 def _tell(step: Step, steps: Sequence[Step], *, silent: bool) -> str:
-    tool = step["tool"].replace("_", " ")
+    words = step["tool"].replace("_", " ")
     if step["verdict"] in HOLDS:
         missing = step["artifact"]["missing"]
         return step["artifact"]["summary"] if not silent or missing else ""
     if step["verdict"] == "skipped":
-        # The cause was told by the step that it waited for; what is left to say is what was therefore not done.
-        waits_for_skipped = any(s["verdict"] == "skipped" and f"#{s['id']}" in step["args"].values() for s in steps)
-        return "" if waits_for_skipped else f"So {tool} was not carried out: {step['error']}."
+        waited_for = any(f"#{step['id']}" in other["args"].values() for other in steps)
+        reason = f": {step['error']}" if "time limit" in step["error"] else ""  # other causes were told by their steps
+        return "" if waited_for else f"So I did not {words}{reason}."
     if step["verdict"] == "rejected":
-        return f"The result of {tool} did not pass its check and is not used: {step['error']}."
-    return f"{tool.capitalize()} was not possible: {step['error'].rstrip('.')}."
+        return f"The result of {step['tool']} did not pass its check and is not used: {step['error']}."
+    return f"I could not {words}: {step['error'].rstrip('.')}."
 
 
 def _subject(step: Step, steps: Sequence[Step]) -> str:

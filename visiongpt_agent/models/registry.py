@@ -113,7 +113,8 @@ class Registry:
         models = self.for_job(job)
         if not models:
             suggested = HUB_SUGGESTIONS.get(job)
-            return f"no model does {job}" + (f"; register an adapter, e.g. for {suggested}" if suggested else "")
+            fit = f"; weights for it would be {suggested}, of the Hugging Face hub" if suggested else ""
+            return f"this version has no adapter for {job} yet{fit}"
         if any(not self.usable(model.card) for model in models):
             return ""
         # Weights are sooner pulled than packages installed, so a model that lacks only weights is told first.
