@@ -309,7 +309,7 @@ def test_a_job_without_usable_model_says_what_to_do(make: Maker, tmp_path: Path)
     assert pool.remedy("ocr") == "visiongpt models pull reader"
     with pytest.raises(WeightsError, match="visiongpt models pull reader"):
         touch(pool, "ocr")
-    with pytest.raises(WeightsError, match="no model does depth"):
+    with pytest.raises(WeightsError, match="no adapter for depth"):
         touch(pool, "depth")
 
 

@@ -113,7 +113,7 @@ def test_weights_are_told_before_packages(tmp_path: Path) -> None:
 
 
 def test_a_job_that_no_model_does_is_told(tmp_path: Path) -> None:
-    assert registry(tmp_path).missing_for("ocr") == "no model does ocr"
+    assert registry(tmp_path).missing_for("ocr") == "this version has no adapter for ocr yet"
 
 
 @pytest.fixture
