@@ -21,6 +21,8 @@ _BLOCKS: Final = 6
 _PADDING: Final = 0.12
 _BACKGROUND: Final = 0.02
 _MOST_DETAIL_LEFT: Final = 0.5
+_ROUNDING: Final = 1.5
+"""Detail that smooth slopes have in 8 bits, by rounding alone."""
 
 
 @vision_tool("blur regions, or all but them", returns=Kind.IMAGE)
@@ -88,13 +90,22 @@ def _blur_rest(rgb: Image.Image, kept: BoolArray) -> Image.Image:
     """All but the mask blurred; the blur takes no colour out of the mask, so that no halo forms around it."""
     import cv2
 
-    sigma = max(2.0, _BACKGROUND * min(rgb.size))
+    sigma = _sigma(rgb.size)
     rest = (~kept).astype(np.float32)
     amount = cv2.GaussianBlur(rest, (0, 0), sigma)[:, :, None]
     smooth = cv2.GaussianBlur(np.asarray(rgb, np.float32) * rest[:, :, None], (0, 0), sigma) / np.maximum(amount, 1e-3)
     away = cv2.distanceTransform(rest.astype(np.uint8), cv2.DIST_L2, 5)
-    weight = np.asarray(np.clip(away / max(2.0, sigma / 3), 0, 1), np.float32)
+    weight = np.asarray(np.clip(away / _transition(rgb.size), 0, 1), np.float32)
     return blend(rgb, Image.fromarray(np.asarray(np.clip(smooth, 0, 255), np.uint8)), weight)
+
+
+def _sigma(size: tuple[int, int]) -> float:
+    return max(2.0, _BACKGROUND * min(size))
+
+
+def _transition(size: tuple[int, int]) -> float:
+    """Over how many pixels a blurred background sets in around what stays sharp."""
+    return max(2.0, _sigma(size) / 3)
 
 
 @blur_regions.check
@@ -103,19 +114,28 @@ def _blurred_where_asked(image: Image.Image, regions: Regions, invert: bool, out
     each = [regions.select([index]) for index in range(len(regions))]
     if invert:
         editable = ~regions.union_mask()
-        wanted = {"the background": editable}
+        wanted = {"the background": _away_from(regions.union_mask(), _transition(image.size))}
     else:
         editable = np.any([_weight(region) > 0 for region in each], axis=0)
         wanted = {f"region {number}": region.union_mask() for number, region in enumerate(each, 1)}
     before = _detail(image)
-    detailed = {name: part for name, part in wanted.items() if before[part].mean() >= 1}  # flat colour cannot blur
+    # Flat colour cannot blur, and beside what stays sharp there may be no room to.
+    detailed = {name: part for name, part in wanted.items() if part.any() and before[part].mean() >= 1}
     yield from edit_problems(image, after, editable, must_change=bool(detailed))
     if after.size == image.size:
         left = _detail(after)
         for name, part in detailed.items():
             share = float(left[part].mean() / before[part].mean())
-            if share > _MOST_DETAIL_LEFT:
+            if share > _MOST_DETAIL_LEFT and left[part].mean() > _ROUNDING:
                 yield f"{name} is not blurred: {share:.0%} of its detail is left"
+
+
+def _away_from(mask: BoolArray, distance: float) -> BoolArray:
+    """What is further from the mask than that many pixels and the reach of :func:`_detail`."""
+    import cv2
+
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(away > distance + 2, np.bool_)
 
 
 def _detail(image: Image.Image) -> npt.NDArray[np.float32]:

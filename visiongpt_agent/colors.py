@@ -182,8 +182,10 @@ _LEFT_OUT: Final = frozenset(
 """Words that say nothing about hue or lightness, or that a flat colour cannot show."""
 
 _MODIFIERS: Final = frozenset(
-    ("light", "lighter", "pale", "pastel", "dark", "darker", "deep", "bright", "vivid", "neon", "hot")
-    + ("muted", "dusty", "dull", "medium")
+    {
+        *("light", "lighter", "pale", "pastel", "dark", "darker", "deep", "bright", "vivid", "neon", "hot"),
+        *("muted", "dusty", "dull", "medium"),
+    }
 )
 _JOINERS: Final = re.compile(r"\b(and|with|at|on|or|not|no|to|from|into|over|under|by|for)\b")
 
