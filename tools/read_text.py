@@ -12,7 +12,7 @@ from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
 
-_SURE: Final = 0.75
+_SURE: Final = 0.85
 _SURE_OF_SHORT: Final = 0.9
 _LIKELY: Final = 0.5
 _SHORT: Final = 2
@@ -29,7 +29,7 @@ def read_text(image: Image.Image, *, models: Models) -> ToolOutput:
         models: Gives the reader.
 
     Returns:
-        The lines in reading order, ``""`` where there is no text. Lines of which the reader is less than 75 % sure
+        The lines in reading order, ``""`` where there is no text. Lines of which the reader is less than 85 % sure
         (90 % for one or two letters, which cats' eyes pass for) are left out; above 50 % they are told as uncertain.
         ``facts``: ``lines``, each with ``text``, ``score`` and the ``corners`` in pixels.
     """

@@ -91,6 +91,6 @@ def test_what_is_wrong_is_noticed() -> None:
     output = ToolOutput("a", "", facts={"lines": [{"text": "", "score": 0.2}]})
     assert read_text.problems({}, output) == [
         "an empty line was told as text",
-        "a line has a score below 0.75",
+        "a line has a score below 0.85",
         "the text is not that of the lines",
     ]

@@ -32,6 +32,9 @@ _SHA256: Final = {
 }
 _FLOOR: Final = 0.3
 _LEAST_SIDE: Final = 8
+_READS_BEST_AT: Final = 1600
+"""Longer side, in pixels, to which smaller pictures are enlarged: small lettering is then read with fewer mistakes."""
+_MOST_ENLARGED: Final = 2.0
 
 
 class RapidOCR(Model):
@@ -64,10 +67,12 @@ class RapidOCR(Model):
         """The lines of text with a score of at least 0.3, from top to bottom, those side by side from left to right."""
         if min(image.size) < _LEAST_SIDE:
             return []
-        pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        scale = min(_MOST_ENLARGED, max(1.0, _READS_BEST_AT / max(image.size)))
+        large = image.convert("RGB").resize([round(side * scale) for side in image.size]) if scale > 1 else image
+        pixels = np.ascontiguousarray(np.asarray(large.convert("RGB"))[:, :, ::-1])
         found, _ = self._engine(pixels, text_score=_FLOOR)
         lines = [
-            TextLine(text.strip(), float(score), tuple((float(x), float(y)) for x, y in corners))
+            TextLine(text.strip(), float(score), tuple((float(x) / scale, float(y) / scale) for x, y in corners))
             for corners, text, score in found or []
             if text.strip()
         ]
