@@ -117,7 +117,7 @@ def test_a_style_is_a_name_or_a_picture() -> None:
 
 
 references = st.builds(Ref, st.sampled_from("$#"), st.integers(1, 99))
-strings = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+strings = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 values = st.one_of(
     references,
     strings,

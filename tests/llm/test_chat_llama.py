@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -109,10 +111,8 @@ def test_tool_choice_must_name_a_tool(tiny_chat: ChatLlama, tools: list[Tool]) -
 
 def test_streamed_and_whole_answers_agree(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
     planner = tiny_chat.bind_tools(tools, images=1)
-    whole, streamed = planner.invoke("Hello"), None
-    for chunk in planner.stream("Hello"):
-        streamed = chunk if streamed is None else streamed + chunk
-    assert isinstance(streamed, AIMessage)
+    whole = planner.invoke("Hello")
+    streamed = reduce(operator.add, planner.stream("Hello"))
     assert (streamed.text, streamed.tool_calls) == (whole.text, whole.tool_calls)
     chat = tiny_chat.bind(max_tokens=20)
     assert "".join(chunk.text for chunk in chat.stream("Hello")) == chat.invoke("Hello").text

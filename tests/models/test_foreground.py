@@ -37,7 +37,8 @@ def test_the_middle_of_the_thing_and_a_corner(
 ) -> None:
     image = photo(name)
     matte = segmenter.matte(image)
-    assert (matte.dtype, matte.shape) == (np.float32, (image.height, image.width))
+    assert matte.dtype == np.float32
+    assert matte.shape == (image.height, image.width)
     assert 0 <= matte.min() <= matte.max() <= 1
     assert matte[inside[1], inside[0]] > 0.9
     assert matte[outside[1], outside[0]] < 0.1

@@ -8,13 +8,14 @@ from PIL import Image, ImageOps
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.haar_faces import HaarFaces
+from visiongpt_agent.weights import InPlace
 
 Photo = Callable[[str], Image.Image]
 
 
 @pytest.fixture(scope="module")
 def faces() -> HaarFaces:
-    assert HaarFaces.card.source is not None
+    assert isinstance(HaarFaces.card.source, InPlace)
     return HaarFaces.load(HaarFaces.card.source.folder(), Placement())
 
 

@@ -8,52 +8,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.tiny_llama import sentencepiece_tokenizer, tiny_llama
 from visiongpt_agent import Settings, VisionGPT, WeightsError, parse_plan
 from visiongpt_agent.models.llama import llama_named
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.tools import catalog
 
-LLAMA_2_TEMPLATE = (
-    "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
-    "{% set system_message = '<<SYS>>\\n' + messages[0]['content'] + '\\n<</SYS>>\\n\\n' %}"
-    "{% else %}{% set loop_messages = messages %}{% set system_message = '' %}{% endif %}"
-    "{% for message in loop_messages %}"
-    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('roles must alternate') }}{% endif %}"
-    "{% set content = (system_message if loop.index0 == 0 else '') + message['content'] %}"
-    "{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}"
-    "{% else %}{{ ' ' + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
-)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LLaMA of two tiny layers with random weights, a byte-level tokenizer and LLaMA-2's chat format."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = {token: i for i, token in enumerate(["<s>", "</s>", *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocab=tokens, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
-    fast.chat_template = LLAMA_2_TEMPLATE
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=len(tokens),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=0,
-        eos_token_id=1,
-        max_position_embeddings=16384,
-    )
+    """A LLaMA with random weights, LLaMA-2's kind of tokenizer and its chat format, as save_pretrained writes it."""
+    tokenizer = sentencepiece_tokenizer([str(spec.signature) for spec in catalog().values()])
     target = tmp_path_factory.mktemp("llama") / "My-Llama-2-tiny"
-    LlamaForCausalLM(config).save_pretrained(target)
-    fast.save_pretrained(target)
+    tiny_llama(tokenizer).save_pretrained(target)
+    tokenizer.save_pretrained(target)
     return target
 
 

@@ -10,13 +10,14 @@ from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.nanodet import NanoDet
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.weights import InPlace
 
 Photo = Callable[[str], Image.Image]
 
 
 @pytest.fixture(scope="module")
 def nanodet() -> NanoDet:
-    assert NanoDet.card.source is not None
+    assert isinstance(NanoDet.card.source, InPlace)
     return NanoDet.load(NanoDet.card.source.folder(), Placement())
 
 

