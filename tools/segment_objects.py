@@ -87,6 +87,8 @@ def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutp
     if caveat:
         sharp = _cut_out(picture, things, masks, models)
         used += [models.name(SEGMENTATION_FOREGROUND)] * bool(sharp.any())
+    for mask, box in zip(masks, things.boxes, strict=True):  # a promptable network may follow a thing out of its box
+        mask &= _rectangle(mask.shape, _loosened(box))
     failed = [i for i, m in enumerate(masks) if not sharp[i] and _share(m, things.boxes[i]) < _LEAST_SHARE / 2]
     for i in failed:
         masks[i] = _box_mask(things, i)
