@@ -44,10 +44,7 @@ LLM: Final = "llm"
 
 HUB_SUGGESTIONS: Final[Mapping[str, str]] = {
     POSE: "usyd-community/vitpose-base-simple",
-    TEXT_TO_IMAGE: "stabilityai/sd-turbo",
     CONTROL: "lllyasviel/sd-controlnet-canny",
-    INSTRUCT: "timbrooks/instruct-pix2pix",
-    INPAINT_REPLACE: "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
 }
 """For jobs that no model of this package does yet: the hub repository that an adapter would best be written for."""
 

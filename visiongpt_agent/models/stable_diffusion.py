@@ -1,0 +1,95 @@
+"""Stable Diffusion: pictures from words.
+
+Rombach et al., *High-Resolution Image Synthesis with Latent Diffusion Models* (CVPR 2022); SD-Turbo is distilled to a
+few steps after Sauer et al., *Adversarial Diffusion Distillation* (ECCV 2024). The repositories are taken at ``main``:
+pinned by the manifest at first pull.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.diffusion import DTYPES, HALF_FILES, load_pipeline, paint
+from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
+from visiongpt_agent.weights import Hub
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class _StableDiffusion(Model):
+    """What both share: words in, a picture of 512x512 pixels out."""
+
+    _steps: ClassVar[int]
+    _guidance: ClassVar[float]
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    @classmethod
+    def load(cls, folder: Path | None, placement: Placement) -> Self:
+        return cls(load_pipeline("AutoPipelineForText2Image", folder, placement, cls.card))
+
+    def generate(self, prompt: str, *, seed: int) -> Image.Image:
+        """A new picture of what the prompt says, in the size that the model is made for.
+
+        Raises:
+            ToolError: If the model's own safety checker holds the picture back.
+        """
+        return paint(
+            self._pipeline,
+            self.card,
+            seed=seed,
+            prompt=prompt,
+            num_inference_steps=self._steps,
+            guidance_scale=self._guidance,
+        )
+
+
+class SdTurbo(_StableDiffusion):
+    """SD-Turbo: Stable Diffusion 2.1 distilled, four steps in place of fifty and no guidance."""
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="sd-turbo",
+        title="SD-Turbo",
+        jobs=(TEXT_TO_IMAGE,),
+        licence="Stability AI Community License",
+        homepage="https://huggingface.co/stabilityai/sd-turbo",
+        # Estimated: 866 M parameters of the U-Net, 340 M of the text encoder, 84 M of the decoder, a fifth on top.
+        memory=6_200_000_000,
+        source=Hub("stabilityai/sd-turbo", "main", HALF_FILES, size=2_600_000_000),
+        modules=("diffusers",),
+        extra="paper",
+        notice="Free for research, non-commercial use and those with an annual revenue of less than US $1,000,000; "
+        "others need a licence of Stability AI: https://stability.ai/license",
+        dtypes=DTYPES,
+        devices=("cuda", "cpu"),
+    )
+    _steps = 4
+    _guidance = 0.0
+
+
+class StableDiffusion15(_StableDiffusion):
+    """Stable Diffusion 1.5, with its safety checker."""
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="stable-diffusion-v1-5",
+        title="Stable Diffusion 1.5",
+        jobs=(TEXT_TO_IMAGE,),
+        licence="CreativeML OpenRAIL-M",
+        homepage="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
+        # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
+        # checker, a fifth on top.
+        memory=6_600_000_000,
+        rank=1,
+        source=Hub("stable-diffusion-v1-5/stable-diffusion-v1-5", "main", HALF_FILES, size=2_740_000_000),
+        modules=("diffusers",),
+        extra="paper",
+        notice="The licence forbids some uses, listed in its attachment A.",
+        dtypes=DTYPES,
+        devices=("cuda", "cpu"),
+    )
+    _steps = 25
+    _guidance = 7.5
