@@ -31,6 +31,8 @@ _GRID: Final = 16
 _LEAST_QUALITY: Final = 0.88
 _LEAST_STABILITY: Final = 0.95
 _SAME_PART: Final = 0.7
+_LONGEST_STRIP: Final = 500
+"""Long by short side: a picture more stretched than that would be scaled to no pixels at all, and it shows nothing."""
 
 
 class Sam(Model):
@@ -72,7 +74,7 @@ class Sam(Model):
         """
         wanted = np.asarray(boxes, np.float32).reshape(-1, 4)
         masks = np.zeros((len(wanted), image.height, image.width), np.bool_)
-        if len(wanted):
+        if len(wanted) and not _is_strip(image):
             frame, embedding = self._look(image)
             answers = self._decode(embedding, input_boxes=frame.to_input(wanted))
             for mask, (logits, quality) in zip(masks, answers, strict=True):
@@ -84,6 +86,8 @@ class Sam(Model):
 
         As in the paper, a mask stays if the network thinks well of it and if it hardly changes with the threshold.
         """
+        if _is_strip(image):
+            return np.zeros((0, image.height, image.width), np.bool_)
         frame, embedding = self._look(image)
         steps = (np.arange(_GRID) + 0.5) / _GRID
         points = np.stack(np.meshgrid(steps * image.width, steps * image.height), axis=-1).reshape(-1, 1, 2)
@@ -155,6 +159,10 @@ class Frame:
         whole = interpolate(from_numpy(logits)[None, None], (self.side, self.side), mode="bilinear")
         picture = interpolate(whole[..., :down, :across], (height, width), mode="bilinear")[0, 0]
         return np.asarray((picture > 0).numpy(), np.bool_)
+
+
+def _is_strip(image: Image.Image) -> bool:
+    return max(image.size) > _LONGEST_STRIP * min(image.size)
 
 
 def stability(logits: FloatArray) -> FloatArray:
