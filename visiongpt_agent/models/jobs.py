@@ -43,7 +43,6 @@ UPSCALE: Final = "upscale"
 LLM: Final = "llm"
 
 HUB_SUGGESTIONS: Final[Mapping[str, str]] = {
-    POSE: "usyd-community/vitpose-base-simple",
     CONTROL: "lllyasviel/sd-controlnet-canny",
 }
 """For jobs that no model of this package does yet: the hub repository that an adapter would best be written for."""
