@@ -60,6 +60,15 @@ def test_eyes_and_cups_are_no_letters(pool: ModelPool, photo: Photo, name: str) 
     assert (output.value, output.summary, output.missing) == ("", "I found no text.", ("text",))
 
 
+def test_a_narrow_strip_is_read_at_its_place(pool: ModelPool) -> None:
+    output = ask(pool, page((30, 4, "OPEN ALL DAY"), size=(1400, 56)))
+    assert str(output.value).replace(" ", "") == "OPENALLDAY"
+    (x1, y1), _, (x2, y2), _ = output.facts["lines"][0]["corners"]
+    assert x1 == pytest.approx(30, abs=15)
+    assert 0 <= y1 < y2 <= 56
+    assert x2 < 400
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (4000, 3000)])
 def test_empty_pictures_hold_no_text(pool: ModelPool, size: tuple[int, int]) -> None:
     assert ask(pool, Image.new("RGB", size, "grey")).value == ""

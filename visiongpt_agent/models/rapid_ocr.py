@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
@@ -35,6 +36,8 @@ _LEAST_SIDE: Final = 8
 _READS_BEST_AT: Final = 1600
 """Longer side, in pixels, to which smaller pictures are enlarged: small lettering is then read with fewer mistakes."""
 _MOST_ENLARGED: Final = 2.0
+_NARROWEST: Final = 6
+"""Most that one side of a picture may exceed the other, as the library sees it."""
 
 
 class RapidOCR(Model):
@@ -68,15 +71,24 @@ class RapidOCR(Model):
         if min(image.size) < _LEAST_SIDE:
             return []
         scale = min(_MOST_ENLARGED, max(1.0, _READS_BEST_AT / max(image.size)))
-        large = image.convert("RGB").resize([round(side * scale) for side in image.size]) if scale > 1 else image
-        pixels = np.ascontiguousarray(np.asarray(large.convert("RGB"))[:, :, ::-1])
-        found, _ = self._engine(pixels, text_score=_FLOOR)
+        large = image.convert("RGB").resize([round(side * scale) for side in image.size])
+        found, _ = self._engine(_less_narrow(np.asarray(large)[:, :, ::-1]), text_score=_FLOOR)
         lines = [
             TextLine(text.strip(), float(score), tuple((float(x) / scale, float(y) / scale) for x, y in corners))
             for corners, text, score in found or []
             if text.strip()
         ]
         return in_reading_order(lines)
+
+
+def _less_narrow(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A strip with more of its border on the right or below.
+
+    The library enlarges the shorter side to 736 pixels: one of 8x260 would become 24,000 pixels long.
+    """
+    height, width = pixels.shape[:2]
+    right, below = max(0, height // _NARROWEST - width), max(0, width // _NARROWEST - height)
+    return np.ascontiguousarray(np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge"))
 
 
 def in_reading_order(lines: Sequence[TextLine]) -> list[TextLine]:
