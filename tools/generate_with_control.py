@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from colorsys import hsv_to_rgb
 from typing import Final, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from visiongpt_agent.drawing import PALETTE
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
 from visiongpt_agent.likeness import common_structure, contrast, mean_difference
@@ -18,12 +18,24 @@ from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_t
 from visiongpt_agent.tools.estimate_depth import depth_map
 from visiongpt_agent.tools.estimate_pose import estimate_pose
 
+_SIDE: Final = 768
+_JOINTS: Final = (
+    *("nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist"),
+    *("right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle"),
+    *("right eye", "left eye", "right ear", "left ear"),
+)
 _BONES: Final = (
-    *(("left shoulder", "right shoulder"), ("left shoulder", "left elbow"), ("left elbow", "left wrist")),
-    *(("right shoulder", "right elbow"), ("right elbow", "right wrist"), ("left hip", "right hip")),
-    *(("left shoulder", "left hip"), ("right shoulder", "right hip"), ("left hip", "left knee")),
-    *(("left knee", "left ankle"), ("right hip", "right knee"), ("right knee", "right ankle")),
-    *(("nose", "left eye"), ("nose", "right eye"), ("left eye", "left ear"), ("right eye", "right ear")),
+    *(("neck", "right shoulder"), ("neck", "left shoulder"), ("right shoulder", "right elbow")),
+    *(("right elbow", "right wrist"), ("left shoulder", "left elbow"), ("left elbow", "left wrist")),
+    *(("neck", "right hip"), ("right hip", "right knee"), ("right knee", "right ankle")),
+    *(("neck", "left hip"), ("left hip", "left knee"), ("left knee", "left ankle")),
+    *(
+        ("neck", "nose"),
+        ("nose", "right eye"),
+        ("right eye", "right ear"),
+        ("nose", "left eye"),
+        ("left eye", "left ear"),
+    ),
 )
 
 
@@ -90,25 +102,48 @@ def _structure(image: Image.Image, control: str, models: Models) -> tuple[Image.
     people = found.facts.get("keypoints", [])
     if not any(people):
         raise ToolError("there is nobody in the picture whose pose could be kept")
-    return _skeletons(people, image.size), found.models
+    return skeletons(people, image.size), found.models
 
 
 def edges(image: Image.Image) -> Image.Image:
-    """White edges on black (Canny 1986), the thresholds at 0.66 and 1.33 of the median brightness."""
+    """White edges on black, same size (Canny 1986), the thresholds at 0.66 and 1.33 of the median brightness.
+
+    Those of a large picture are found in a small copy: lines of one pixel would be lost when a model reduces them.
+    """
     import cv2
 
-    grey = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2GRAY)
+    small = image.convert("RGB")
+    small.thumbnail((_SIDE, _SIDE))
+    grey = cv2.cvtColor(np.asarray(small), cv2.COLOR_RGB2GRAY)
     middle = max(30.0, float(np.median(np.asarray(grey))))
-    return Image.fromarray(np.asarray(cv2.Canny(grey, 0.66 * middle, 1.33 * middle), np.uint8)).convert("RGB")
+    drawn = Image.fromarray(np.asarray(cv2.Canny(grey, 0.66 * middle, 1.33 * middle), np.uint8))
+    return drawn.resize(image.size, Image.Resampling.NEAREST).convert("RGB")
 
 
-def _skeletons(people: list[list[dict[str, float | str]]], size: tuple[int, int]) -> Image.Image:
+def skeletons(people: list[list[dict[str, float | str]]], size: tuple[int, int]) -> Image.Image:
+    """Joints drawn as OpenPose draws them (Cao et al., CVPR 2017), the hue telling bones and joints apart."""
     canvas = Image.new("RGB", size)
     draw = ImageDraw.Draw(canvas)
-    width = max(2, round(min(size) / 100))
+    radius = max(1, round(min(size) / 128))
     for joints in people:
-        places = {str(joint["name"]): (float(joint["x"]), float(joint["y"])) for joint in joints}
+        places = _with_neck({str(joint["name"]): (float(joint["x"]), float(joint["y"])) for joint in joints})
         for number, (start, end) in enumerate(_BONES):
             if start in places and end in places:
-                draw.line([places[start], places[end]], fill=PALETTE[number % len(PALETTE)], width=width)
+                draw.line([places[start], places[end]], fill=_hue(number, 0.6), width=2 * radius)
+        for number, name in enumerate(_JOINTS):
+            if name in places:
+                draw.circle(places[name], radius, fill=_hue(number, 1.0))
     return canvas
+
+
+def _with_neck(places: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """COCO has no neck; OpenPose has it midway between the shoulders."""
+    left, right = places.get("left shoulder"), places.get("right shoulder")
+    if left and right:
+        places["neck"] = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2)
+    return places
+
+
+def _hue(number: int, brightness: float) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * share) for share in hsv_to_rgb(number / len(_JOINTS), 1, brightness))
+    return red, green, blue

@@ -16,6 +16,7 @@ from PIL import Image
 from tests.models import tiny_diffusion as tiny
 from visiongpt_agent.errors import ToolError, WeightsError
 from visiongpt_agent.models.base import Model, Placement
+from visiongpt_agent.models.controlnet import ControlNet
 from visiongpt_agent.models.diffusion import working_size
 from visiongpt_agent.models.instruct_pix2pix import InstructPix2Pix
 from visiongpt_agent.models.registry import Registry
@@ -26,6 +27,7 @@ from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.edit_image import edit_image
 from visiongpt_agent.tools.generate_image import generate_image
+from visiongpt_agent.tools.generate_with_control import edges, generate_with_control
 from visiongpt_agent.tools.inpaint import inpaint
 
 pytest.importorskip("diffusers")
@@ -37,6 +39,7 @@ FORMATS = {
     SdTurbo: ("StableDiffusionPipeline", 4, None),
     StableDiffusion15: ("StableDiffusionPipeline", 4, False),
     InstructPix2Pix: ("StableDiffusionInstructPix2PixPipeline", 8, False),
+    ControlNet: ("StableDiffusionPipeline", 4, False),
     StableDiffusionInpainting: ("StableDiffusionInpaintPipeline", 9, False),
 }
 
@@ -60,6 +63,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         if model not in made:
             kind, channels, flags = FORMATS[model]
             made[model] = tiny.checkpoint(tmp_path_factory.mktemp(model.card.name), kind, channels, flags)
+        if model is ControlNet:
+            for seed, control in enumerate(("edges", "depth")):
+                tiny.control(made[model] / "controls" / control, seed=seed)
         return made[model]
 
     return save
@@ -106,6 +112,31 @@ def test_inpainting_changes_the_mask_alone(folder: Folder, scene: Image.Image, m
     assert made == painter.replace(scene, mask, "a cat", seed=1)
     assert made != painter.replace(scene, mask, "a cat", seed=2)
     assert painter.replace(scene, np.zeros_like(mask), "a cat", seed=1) == scene
+
+
+def test_control(folder: Folder, scene: Image.Image) -> None:
+    generator = ControlNet.load(folder(ControlNet), Placement())
+    assert generator.controls == ("edges", "depth")
+    drawn = edges(scene)
+    made = generator.generate(drawn, "a cat", control="edges", seed=1)
+    assert (made.mode, made.size) == ("RGB", scene.size)
+    assert made == generator.generate(drawn, "a cat", control="edges", seed=1)
+    assert made != generator.generate(drawn, "a cat", control="edges", seed=2)
+    assert made != generator.generate(drawn.rotate(180), "a cat", control="edges", seed=1)
+    assert made != generator.generate(drawn, "a cat", control="depth", seed=1)
+
+
+def test_the_tool_over_control_says_what_is_lacking(tmp_path: Path, folder: Folder, scene: Image.Image) -> None:
+    pool = ModelPool(Registry(Settings(home=tmp_path, weights={ControlNet.card.name: folder(ControlNet)})))
+    made = generate_with_control(scene, "a cat", "edges", models=pool)
+    assert isinstance(made.value, Image.Image)
+    assert made.value.size == scene.size
+    assert made.models == ("controlnet-v1-1",)
+    with pytest.raises(ToolError, match="keeps edges or depth, not pose"):
+        generate_with_control(scene, "a cat", "pose", models=pool)
+    with pytest.raises(ToolError, match="models pull depth-anything-v2-small"):
+        generate_with_control(scene, "a cat", "depth", models=pool)
+    pool.close()
 
 
 def test_half_precision_and_old_class_names(tmp_path: Path) -> None:

@@ -38,12 +38,12 @@ def checkpoint(
     return folder
 
 
-def control(folder: Path) -> Path:
+def control(folder: Path, seed: int) -> Path:
     """Save a control network for the U-Net of :func:`checkpoint`."""
     import torch
 
-    torch.manual_seed(1)
-    network = _diffusers().ControlNetModel.from_unet(_unet(4), conditioning_embedding_out_channels=(16, 32))
+    torch.manual_seed(seed)
+    network = _diffusers().ControlNetModel.from_unet(_unet(4), conditioning_embedding_out_channels=(4, 8))
     with torch.no_grad():  # as it is made it adds nothing: its last layers are zero
         for block in (*network.controlnet_down_blocks, network.controlnet_mid_block):
             block.weight.normal_(std=0.5)

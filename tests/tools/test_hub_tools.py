@@ -14,7 +14,7 @@ from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.generate_with_control import edges
+from visiongpt_agent.tools.generate_with_control import edges, skeletons
 
 Photo = Callable[[str], Image.Image]
 JOBS = {
@@ -135,3 +135,21 @@ def test_edges_are_thin_white_lines(photo: Photo) -> None:
     assert set(np.unique(drawn)) == {0, 255}
     assert 0.02 < (drawn > 0).mean() < 0.3
     assert not np.asarray(edges(Image.new("RGB", (40, 40), "teal"))).any()
+
+
+def test_edges_of_a_large_picture_survive_reduction(photo: Photo) -> None:
+    large = photo("astronaut").resize((3000, 3000))
+    drawn = edges(large)
+    assert drawn.size == large.size
+    assert (np.asarray(drawn.resize((512, 512)).convert("L")) > 128).mean() > 0.02
+
+
+def test_skeletons_have_the_colours_of_openpose() -> None:
+    places = {"left shoulder": (300, 100), "right shoulder": (100, 100), "right elbow": (100, 300), "nose": (200, 20)}
+    person: list[dict[str, float | str]] = [{"name": name, "x": x, "y": y} for name, (x, y) in places.items()]
+    drawn = skeletons([person], (512, 512))
+    assert drawn.getpixel((150, 100)) == (153, 0, 0)  # neck to right shoulder, the first bone: red at 60 %
+    assert drawn.getpixel((100, 200)) == (153, 102, 0)  # right shoulder to elbow, the third
+    assert drawn.getpixel((200, 20)) == (255, 0, 0)  # the nose, the first joint
+    assert drawn.getpixel((200, 100)) == (255, 85, 0)  # the neck, the second, midway between the shoulders
+    assert drawn.getpixel((400, 400)) == (0, 0, 0)

@@ -6,6 +6,7 @@ The pipelines are those of ``diffusers``; a latent diffusion model paints at one
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ FULL_FILES: Final[Mapping[str, str]] = {
     "*/diffusion_pytorch_model.safetensors": "",
 }
 """What is pulled of one that has not, without the copies in one piece that lie beside the parts."""
+
+_TURN: Final = threading.Lock()
+"""The scheduler of a pipeline keeps the state of its run, so that two runs at once would spoil each other."""
 
 DTYPES: Final = ("float32", "bfloat16")
 """float16 is left out: the pool loads one type on every device, and on a CPU it is slow or not there at all."""
@@ -67,9 +71,33 @@ def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: Mo
     return pipeline.to(placement.device)
 
 
+def load_network(kind: str, folder: Path, placement: Placement, card: ModelCard) -> Any:
+    """Load one network, by the name of its class in ``diffusers``, as :func:`load_pipeline` loads pipelines.
+
+    Raises:
+        WeightsError: If the folder does not hold it.
+    """
+    import diffusers
+    import torch
+
+    try:
+        with _no_progress_bars():
+            network = getattr(diffusers, kind).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=half_variant(folder),
+                dtype=getattr(torch, placement.dtype),
+            )
+    except (OSError, ValueError, AttributeError) as error:
+        raise no_weights(folder, card, error) from error
+    return network.to(placement.device).eval()
+
+
 def half_variant(folder: Path) -> str | None:
-    """``fp16`` where a folder holds weights named so, else None."""
-    return "fp16" if any(folder.rglob("*.fp16.safetensors")) else None
+    """``fp16`` where the folder of a network, or those of a pipeline's parts, hold weights named so; else None."""
+    named = "*.fp16.safetensors"
+    return "fp16" if any(folder.glob(named)) or any(folder.glob(f"*/{named}")) else None
 
 
 def no_weights(folder: Path | None, card: ModelCard, error: Exception) -> WeightsError:
@@ -88,7 +116,8 @@ def paint(pipeline: Any, card: ModelCard, *, seed: int, **arguments: Any) -> Ima
 
     # Noise of a CPU generator is the same whatever device the model is on.
     generator = torch.Generator("cpu").manual_seed(seed)
-    made = pipeline(generator=generator, **arguments)
+    with _TURN:
+        made = pipeline(generator=generator, **arguments)
     if any(getattr(made, "nsfw_content_detected", None) or ()):
         raise ToolError(f"the safety checker of {card.title} held the picture back; try other words")
     painted: Image.Image = made.images[0]

@@ -6,7 +6,7 @@ An adapter for a job implements its protocol; a tool sees the protocol only, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -41,11 +41,6 @@ STYLE: Final = "style"
 STYLE_FILTER: Final = "style.filter"
 UPSCALE: Final = "upscale"
 LLM: Final = "llm"
-
-HUB_SUGGESTIONS: Final[Mapping[str, str]] = {
-    CONTROL: "lllyasviel/sd-controlnet-canny",
-}
-"""For jobs that no model of this package does yet: the hub repository that an adapter would best be written for."""
 
 
 class ClosedDetector(Protocol):
@@ -259,7 +254,7 @@ class ControlledGenerator(Protocol):
         """A new picture, same size.
 
         Args:
-            structure: RGB: white edges on black, a depth map (near is white), or a drawn skeleton on black.
+            structure: RGB: white edges on black, a depth map (near is white), or skeletons on black as OpenPose draws.
             prompt: What it is to show.
             control: Which of the three ``structure`` is.
             seed: The same seed gives the same picture.

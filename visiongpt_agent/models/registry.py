@@ -18,7 +18,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from visiongpt_agent.models.base import Model, ModelCard
-from visiongpt_agent.models.jobs import HUB_SUGGESTIONS, LLM
+from visiongpt_agent.models.jobs import LLM
 from visiongpt_agent.models.llama import llama_named
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.weights.store import WeightStore
@@ -112,9 +112,7 @@ class Registry:
         """The one command that makes a job possible here; ``""`` if it is possible already."""
         models = self.for_job(job)
         if not models:
-            suggested = HUB_SUGGESTIONS.get(job)
-            fit = f"; weights for it would be {suggested}, of the Hugging Face hub" if suggested else ""
-            return f"this version has no adapter for {job} yet{fit}"
+            return f"this version has no adapter for {job} yet"
         if any(not self.usable(model.card) for model in models):
             return ""
         # Weights are sooner pulled than packages installed, so a model that lacks only weights is told first.

@@ -103,7 +103,7 @@ class VitPose(Model):
 
 
 def crop(rgb: Any, frame: Frame, width: int, height: int) -> FloatArray:
-    """A frame of a picture, uint8 ``(H, W, 3)``, as the network takes it: float32 ``(3, height, width)``, normalised."""
+    """A frame of a picture, uint8 ``(H, W, 3)``, for the network: float32 ``(3, height, width)``, normalised."""
     import cv2
     import numpy as np
 

@@ -247,31 +247,37 @@ class Hub(Fetched):
         files: sha256 or ``""`` by file name or glob pattern (``*.safetensors``); a pattern never takes pickles
             (``.bin``, ``.pt``, ``.ckpt``, ...), a file named in full may be one.
         size: Bytes of all files, 0 if unknown; progress is measured against it.
+        parts: Further repositories that the model needs, by the sub-folder that receives them.
     """
 
     repo: str
     revision: str
     files: Mapping[str, str] = field(hash=False)
     size: int = 0
+    parts: Mapping[str, Hub] = field(default_factory=dict, hash=False)
     kind: ClassVar[str] = "hub"
 
     def describe(self) -> str:
-        return f"hub {self.repo} at {self.revision[:12]}"
+        return ", ".join([f"hub {self.repo} at {self.revision[:12]}", *(p.describe() for p in self.parts.values())])
 
     def expected(self) -> Mapping[str, str]:
-        return self.files
+        inner = {f"{sub}/{name}": sha for sub, part in self.parts.items() for name, sha in part.expected().items()}
+        return {**self.files, **inner}
 
     def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
         from visiongpt_agent.weights.fetching import hub_download
 
         hub_download(self.repo, self.revision, tuple(self.files), into, self.size, progress)
+        for sub, part in self.parts.items():
+            (into / sub).mkdir(parents=True)
+            part.fetch(into / sub, scratch, progress)
 
     def bring(self, origin: Path, into: Path) -> None:
         from visiongpt_agent.weights.archives import copy_folder
 
         if not origin.is_dir():
             raise WeightsError(f"{origin} is not a folder; bring a folder with the files of {self.repo}")
-        copy_folder(origin, into, self.files)
+        copy_folder(origin, into, self.expected())
 
 
 def _require_pins(archive: str, members: Mapping[str, Member], what: str) -> None:
