@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 from tests.models import tiny_diffusion as tiny
+from tests.models.test_hub_models import depth_checkpoint
 from visiongpt_agent.errors import ToolError, WeightsError
 from visiongpt_agent.models.base import Model, Placement
 from visiongpt_agent.models.controlnet import ControlNet
+from visiongpt_agent.models.depth_anything import DepthAnything
 from visiongpt_agent.models.diffusion import working_size
 from visiongpt_agent.models.instruct_pix2pix import InstructPix2Pix
 from visiongpt_agent.models.registry import Registry
@@ -137,6 +139,27 @@ def test_the_tool_over_control_says_what_is_lacking(tmp_path: Path, folder: Fold
     with pytest.raises(ToolError, match="models pull depth-anything-v2-small"):
         generate_with_control(scene, "a cat", "depth", models=pool)
     pool.close()
+
+
+def test_the_tool_keeps_depth_where_a_depth_model_is_here(tmp_path: Path, folder: Folder, scene: Image.Image) -> None:
+    (tmp_path / "depth").mkdir()
+    weights = {
+        ControlNet.card.name: folder(ControlNet),
+        DepthAnything.card.name: depth_checkpoint(tmp_path / "depth"),
+    }
+    with ModelPool(Registry(Settings(home=tmp_path, weights=weights))) as pool:
+        made = generate_with_control(scene, "a cat", "depth", models=pool)
+    assert made.models == ("depth-anything-v2-small", "controlnet-v1-1")
+    assert generate_with_control.problems({"image": scene, "control": "depth"}, made) == []
+
+
+def test_control_networks_in_half_precision(tmp_path: Path, scene: Image.Image) -> None:
+    tiny.checkpoint(tmp_path, flags=False)
+    tiny.control(tmp_path / "controls" / "pose", seed=0)
+    tiny.in_half_precision(tmp_path)
+    generator = ControlNet.load(tmp_path, Placement(dtype="bfloat16"))
+    assert generator.controls == ("pose",)
+    assert generator.generate(scene, "a cat", control="pose", seed=1).size == scene.size
 
 
 def test_half_precision_and_old_class_names(tmp_path: Path) -> None:
