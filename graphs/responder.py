@@ -1,8 +1,7 @@
 """The responder node: one comprehensive answer from all results.
 
 The account is composed from what the tools said of their own accepted results, so that it cannot claim what was not
-done. A chat model that can write may reword it; its wording is used only where every number and quotation in it is in
-the account.
+done. A chat model that can write may reword it; its wording is used only where the account supports it.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ _ASKS_WHAT_IS_THERE = re.compile(
     r"\b(how many|count|number of|find|where|locate|detect|spot|is there|are there|any|segment|mask|outline|show)\b",
     re.I,
 )
+
+_SHARED_WORDS = 0.5
 
 
 class Responder:
@@ -75,11 +76,21 @@ class Responder:
 
 
 def supported(text: str, account: str, request: str) -> bool:
-    """Whether every number and every quotation of a text stands in the account or the request."""
+    """Whether a wording stays with its account.
+
+    Every number and every quotation in it must stand in the account or the request, and at least half of its longer
+    words too, so that it is the account in other words and not another story.
+    """
     known = f"{account} {request}".casefold()
     numbers = re.findall(r"\d+(?:[.,]\d+)?", text)
     quotations = re.findall(r'["“«]([^"”»]{2,})["”»]', text)
-    return all(n in known for n in numbers) and all(q.casefold().strip(" .,") in known for q in quotations)
+    words = {word.casefold() for word in re.findall(r"[^\W\d_]{4,}", text)}
+    shared = sum(word in known for word in words)
+    return (
+        all(number in known for number in numbers)
+        and all(quotation.casefold().strip(" .,") in known for quotation in quotations)
+        and shared >= _SHARED_WORDS * len(words) > 0
+    )
 
 
 def overall(steps: Sequence[Step]) -> Status:

@@ -180,7 +180,8 @@ def test_a_failing_chat_model_raises_nothing(pool: ModelPool, photo: Callable[[s
     [
         ("Your picture now stands upright, at 640 pixels.", False),
         ('The sign says "keep out".', False),
-        ("Here you are: turned as you wished.", True),
+        ("The picture is turned by 180 degrees.", True),
+        ("Two elephants greet you warmly from beyond.", False),
         ("", False),
     ],
 )
