@@ -20,6 +20,9 @@ _BLOCKS: Final = 6
 
 _PADDING: Final = 0.12
 _BACKGROUND: Final = 0.02
+_BLURRED_AT: Final = 4.0
+"""Standard deviation, in pixels, at which a wide blur is computed, on a picture shrunk to match."""
+
 _MOST_DETAIL_LEFT: Final = 0.5
 _ROUNDING: Final = 1.5
 """Detail that smooth slopes have in 8 bits, by rounding alone."""
@@ -91,10 +94,16 @@ def _blur_rest(rgb: Image.Image, kept: BoolArray) -> Image.Image:
     import cv2
 
     sigma = _sigma(rgb.size)
-    rest = (~kept).astype(np.float32)
-    amount = cv2.GaussianBlur(rest, (0, 0), sigma)[:, :, None]
-    smooth = cv2.GaussianBlur(np.asarray(rgb, np.float32) * rest[:, :, None], (0, 0), sigma) / np.maximum(amount, 1e-3)
-    away = cv2.distanceTransform(rest.astype(np.uint8), cv2.DIST_L2, 5)
+    rest = (~kept).astype(np.uint8)
+    # A wide blur leaves nothing that a smaller picture does not show, and is far cheaper there.
+    shrink = max(1.0, sigma / _BLURRED_AT)
+    small = [max(1, round(side / shrink)) for side in rgb.size]
+    colours = cv2.resize(np.asarray(rgb) * rest[:, :, None], small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = cv2.resize(rest * np.uint8(255), small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    amount = cv2.GaussianBlur(share, (0, 0), sigma / shrink)[:, :, None]
+    mean = cv2.GaussianBlur(colours, (0, 0), sigma / shrink) / np.maximum(amount, 1e-3)
+    smooth = cv2.resize(mean, rgb.size, interpolation=cv2.INTER_LINEAR)
+    away = cv2.distanceTransform(rest, cv2.DIST_L2, 5)
     weight = np.asarray(np.clip(away / _transition(rgb.size), 0, 1), np.float32)
     return blend(rgb, Image.fromarray(np.asarray(np.clip(smooth, 0, 255), np.uint8)), weight)
 
