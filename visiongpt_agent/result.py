@@ -163,12 +163,13 @@ class VisionResult:
             for s in self.steps
         )
         table = f"<table><tr><th></th><th>step</th><th>model</th><th>time</th><th>verdict</th></tr>{rows}</table>"
-        warnings = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings)
+        warnings = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings if w not in self.answer)
+        steps = "1 step" if len(self.steps) == 1 else f"{len(self.steps)} steps"
         return (
             f"<p><b>{html.escape(self.answer)}</b></p>"
             + "".join(self._figure(index) for index in range(len(self.images) if self.store else 0))
             + (f"<ul>{warnings}</ul>" if warnings else "")
-            + (f"<details><summary>{len(self.steps)} steps</summary>{table}</details>" if self.steps else "")
+            + (f"<details><summary>{steps}</summary>{table}</details>" if self.steps else "")
         )
 
     def _figure(self, index: int) -> str:
