@@ -21,12 +21,10 @@ from langgraph.config import get_stream_writer
 
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.state import AgentState, ImageEntry, Step
+from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
 from visiongpt_agent.plan import Proposal, Ref, parse_plan
 
 logger = logging.getLogger(__name__)
-
-HOLDS = ("accepted", "uncertain")
 
 
 class Executor:
@@ -44,11 +42,11 @@ class Executor:
                 continue
             reason = self._cannot_start(proposal, steps, state)
             if reason:
-                skipped.append(_not_run(proposal, reason))
+                skipped.append(_not_run(proposal, reason, state["round"]))
                 steps[proposal.id] = skipped[-1]
             elif all(ref.number in steps for ref in proposal.refs if ref.sigil == "#"):
                 wave.append(proposal)
-        done = self._run_wave(wave, steps, state["images"], config)
+        done = self._run_wave(wave, steps, state, config)
         added = skipped + done
         return {
             "steps": sorted([*state["steps"], *added], key=lambda step: step["id"]),
@@ -73,7 +71,7 @@ class Executor:
         self,
         wave: Sequence[Proposal],
         steps: Mapping[int, Step],
-        images: Sequence[ImageEntry],
+        state: AgentState,
         config: RunnableConfig,
     ) -> list[Step]:
         if not wave:
@@ -83,12 +81,12 @@ class Executor:
             tell({"started": {"id": proposal.id, "tool": proposal.tool, "call": str(proposal)}})
         with ThreadPoolExecutor(max_workers=self._resources.limits.workers) as workers:
             running = [
-                workers.submit(copy_context().run, self._run_step, proposal, _inputs(proposal, steps, images), config)
-                for proposal in wave
+                workers.submit(copy_context().run, self._run_step, proposal, inputs, state["round"], config)
+                for proposal, inputs in ((p, _inputs(p, steps, state["images"])) for p in wave)
             ]
             return [future.result() for future in running]
 
-    def _run_step(self, proposal: Proposal, inputs: dict[str, Any], config: RunnableConfig) -> Step:
+    def _run_step(self, proposal: Proposal, inputs: dict[str, Any], round_: int, config: RunnableConfig) -> Step:
         begun = time.perf_counter()
         artifact: dict[str, Any] = {}
         error, bug = "", False
@@ -104,6 +102,7 @@ class Executor:
             logger.exception("%s failed", proposal)
             error, bug = f"{type(fault).__name__}: {str(fault).splitlines()[0][:200] if str(fault) else ''}", True
         return Step(
+            round=round_,
             id=proposal.id,
             tool=proposal.tool,
             args={name: _plain(value) for name, value in proposal.args.items()},
@@ -137,9 +136,10 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _not_run(proposal: Proposal, reason: str) -> Step:
+def _not_run(proposal: Proposal, reason: str, round_: int) -> Step:
     args = {name: _plain(value) for name, value in proposal.args.items()}
     return Step(
+        round=round_,
         id=proposal.id,
         tool=proposal.tool,
         args=args,

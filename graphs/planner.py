@@ -11,9 +11,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.graphs.executor import HOLDS, call_id
+from visiongpt_agent.graphs.executor import call_id
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
-from visiongpt_agent.graphs.state import AgentState, ImageEntry
+from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan

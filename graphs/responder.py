@@ -14,10 +14,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 
-from visiongpt_agent.graphs.executor import HOLDS
+from visiongpt_agent.graphs.lineage import is_used, origin
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.self_knowledge import answer_about_self, explain_decline
-from visiongpt_agent.graphs.state import AgentState, Status, Step
+from visiongpt_agent.graphs.state import HOLDS, AgentState, Status, Step
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.prompts import render_prompt
 
@@ -111,21 +111,21 @@ def warnings_of(steps: Sequence[Step]) -> list[str]:
 
 def compose(request: str, steps: Sequence[Step], state: AgentState) -> str:
     """The account in plain sentences: what was found and done, what is doubtful, what was not done and why."""
-    used = {str(value) for step in steps if step["verdict"] in HOLDS for value in step["args"].values()}
-    several = len({_subject(step, steps) for step in steps}) > 1
+    held = [step for step in steps if step["verdict"] in HOLDS]
+    several = len({origin(step, steps) for step in steps}) > 1
     sentences: list[str] = []
     for step in steps:
-        sentence = _tell(step, steps, silent=_is_means(step, used, request))
-        if sentence and several and _subject(step, steps):
-            sentence = f"{_title(_subject(step, steps), state)}: {sentence}"
+        sentence = _tell(step, steps, silent=_is_means(step, held, request))
+        if sentence and several and origin(step, steps):
+            sentence = f"{_title(origin(step, steps), state)}: {sentence}"
         sentences.append(sentence)
-    doubts = [note for step in steps if step["verdict"] in HOLDS for note in step["artifact"]["uncertain"]]
+    doubts = [note for step in held for note in step["artifact"]["uncertain"]]
     return " ".join(dict.fromkeys(s for s in [*sentences, *doubts] if s))
 
 
-def _is_means(step: Step, used: set[str], request: str) -> bool:
+def _is_means(step: Step, held: Sequence[Step], request: str) -> bool:
     """Whether a step only served another: the regions that were then blurred, say, unless the request asks for them."""
-    if step["artifact"].get("kind") != "regions" or f"#{step['id']}" not in used:
+    if step["artifact"].get("kind") != "regions" or not is_used(step, held):
         return False
     return step["tool"] == "segment_objects" or not _ASKS_WHAT_IS_THERE.search(request)
 
@@ -136,23 +136,11 @@ def _tell(step: Step, steps: Sequence[Step], *, silent: bool) -> str:
         missing = step["artifact"]["missing"]
         return step["artifact"]["summary"] if not silent or missing else ""
     if step["verdict"] == "skipped":
-        waited_for = any(f"#{step['id']}" in other["args"].values() for other in steps)
         reason = f": {step['error']}" if "time limit" in step["error"] else ""  # other causes were told by their steps
-        return "" if waited_for else f"So I did not {words}{reason}."
+        return "" if is_used(step, steps) else f"So I did not {words}{reason}."
     if step["verdict"] == "rejected":
         return f"The result of {step['tool']} did not pass its check and is not used: {step['error']}."
     return f"I could not {words}: {step['error'].rstrip('.')}."
-
-
-def _subject(step: Step, steps: Sequence[Step]) -> str:
-    """The image of the conversation that a step goes back to, e.g. ``$1``."""
-    by_id = {s["id"]: s for s in steps}
-    for _ in range(len(steps) + 1):
-        reference = str(step["args"].get("image", ""))
-        if not reference.startswith("#") or int(reference[1:]) not in by_id:
-            return reference
-        step = by_id[int(reference[1:])]
-    return ""
 
 
 def _title(name: str, state: AgentState) -> str:

@@ -14,6 +14,9 @@ from langgraph.graph.message import add_messages
 Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
 """Of a step: its result holds; holds with doubts; breaks a postcondition; the tool gave up; it never ran."""
 
+HOLDS: tuple[Verdict, ...] = ("accepted", "uncertain")
+"""The verdicts on results that are used and told."""
+
 Status = Literal["done", "partial", "declined", "failed"]
 """Of a request: all of it; some of it; no tool can do it; nothing was achieved."""
 
@@ -36,10 +39,12 @@ class ImageEntry(TypedDict):
 class Step(TypedDict):
     """One proposal carried out, or given up.
 
-    ``args`` are as planned (``"$1"``, ``"#2"``), ``artifact`` is the tool's (see ``tools.base.VisionTool``) and ``{}``
-    where there is none, ``error`` says why there is none, ``bug`` whether the error was one that no tool should raise.
+    ``round`` counts the plans of a request, ``id`` the proposals of that plan. ``args`` are as planned (``"$1"``,
+    ``"#2"``), ``artifact`` is the tool's (see ``tools.base.VisionTool``) and ``{}`` where there is none, ``error`` says
+    why there is none, ``bug`` whether the error was one that no tool should raise.
     """
 
+    round: int
     id: int
     tool: str
     args: dict[str, Any]

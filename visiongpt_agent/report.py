@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from visiongpt_agent.drawing import draw_regions
 from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.graphs.lineage import is_used, origin
+from visiongpt_agent.graphs.state import HOLDS
 from visiongpt_agent.images import ImageStore, Provenance
 from visiongpt_agent.result import RegionResult, ResultImage, StepReport, VisionResult
 
@@ -16,16 +18,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_HOLDS = ("accepted", "uncertain")
-
 
 def build_result(state: AgentState, store: ImageStore, thread_id: str) -> VisionResult:
     """Gather answer, pictures, regions and steps of one request."""
     steps = [*state["earlier"], *state["steps"]]
-    held = [step for step in steps if step["verdict"] in _HOLDS]
+    held = [step for step in steps if step["verdict"] in HOLDS]
     names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
     regions = tuple(
-        RegionResult(names.get(_first(step), ""), step["tool"], step["artifact"]["regions"], _items(step))
+        RegionResult(_looked_at(step, names), step["tool"], step["artifact"]["regions"], _items(step))
         for step in held
         if step["artifact"]["kind"] == "regions"
     )
@@ -44,7 +44,6 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
 
 def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
     """Pictures that tools made, those that only served a later step left out."""
-    used = {value for step in held for value in step["args"].values() if isinstance(value, str)}
     return [
         ResultImage(
             id=step["artifact"]["image"],
@@ -55,18 +54,17 @@ def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[Re
             height=step["artifact"]["height"],
         )
         for step in held
-        if step["artifact"]["kind"] == "image" and f"#{step['id']}" not in used
+        if step["artifact"]["kind"] == "image" and not is_used(step, held)
     ]
 
 
 def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[ResultImage]:
     """Each original on which a step found regions that no other step went on to use, with those regions drawn."""
-    used = {value for step in held for value in step["args"].values() if isinstance(value, str)}
     found: dict[str, list[Step]] = {}
     for step in held:
         artifact = step["artifact"]
-        if artifact["kind"] == "regions" and artifact["items"] and f"#{step['id']}" not in used:
-            found.setdefault(_first(step), []).append(step)
+        if artifact["kind"] == "regions" and artifact["items"] and not is_used(step, held):
+            found.setdefault(_image_of(step), []).append(step)
     drawn: list[ResultImage] = []
     for image, steps in found.items():
         try:
@@ -84,10 +82,16 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
     return drawn
 
 
-def _first(step: Step) -> str:
+def _image_of(step: Step) -> str:
     """The content id of the image that a step's regions belong to."""
     of = step["artifact"].get("of") or [""]
     return str(of[0])
+
+
+def _looked_at(step: Step, names: dict[str, str]) -> str:
+    """The name of that image. The step's own word comes first: two images of a conversation may be the same picture."""
+    reference = str(step["args"].get("image", ""))
+    return reference if reference.startswith("$") else names.get(_image_of(step), "")
 
 
 def _items(step: Step) -> tuple[dict[str, object], ...]:
@@ -95,15 +99,9 @@ def _items(step: Step) -> tuple[dict[str, object], ...]:
 
 
 def _stem(step: Step, steps: list[Step], state: AgentState) -> str:
-    """The name of the original that a step goes back to, without its suffix; the tool's name where there is none."""
-    by_id = {s["id"]: s for s in steps}
-    reference = str(step["args"].get("image", ""))
-    while reference.startswith("#") and int(reference[1:]) in by_id:
-        reference = str(by_id[int(reference[1:])]["args"].get("image", ""))
-    if not reference.startswith("$"):
-        return "new"
-    entry = state["images"][int(reference[1:]) - 1]
-    return PurePath(entry["title"]).stem or "image"
+    """The name of the original that a step goes back to, without its suffix; ``new`` where there is none."""
+    reference = origin(step, steps)
+    return PurePath(state["images"][int(reference[1:]) - 1]["title"]).stem or "image" if reference else "new"
 
 
 def _report(step: Step) -> StepReport:

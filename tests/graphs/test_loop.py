@@ -123,6 +123,29 @@ def test_a_rejected_step_is_planned_anew_and_what_held_is_kept(
     assert len(result.images) == 2
 
 
+def test_pictures_of_an_earlier_plan_are_not_taken_for_steps_of_the_next(
+    pool: ModelPool, photo: Callable[[str], Image.Image]
+) -> None:
+    first = "#1 = transform_image(image=$1, rotate=180)\n#2 = pretend(image=$1)"
+    second = '#1 = adjust_image(image=$1, saturation=0)\n#2 = transform_image(image=#1, flip="horizontal")'
+    chat = ScriptedChat(script=[first, second, "Done."])
+
+    result = VisionGPT(chat, pool=pool, tools=EXTRA).run("turn it, and mirror it in grey", photo("rocket"))
+
+    # The turned picture is #1 of the first plan; that the second plan goes on from its own #1 does not use it up.
+    assert [image.name for image in result.images] == ["$2", "$4"]
+
+
+def test_the_same_picture_twice_is_two_images(run: Run, photo: Callable[[str], Image.Image]) -> None:
+    cat = photo("chelsea")
+
+    result = run(
+        '#1 = detect_objects(image=$1, query="cat")\n#2 = detect_objects(image=$2, query="cat")', images=(cat, cat)
+    )
+
+    assert [found.of for found in result.regions] == ["$1", "$2"]
+
+
 def test_the_loop_is_bounded(run: Run, photo: Callable[[str], Image.Image]) -> None:
     result = run(*["#1 = pretend(image=$1)"] * 9, images=(photo("rocket"),), limits=Limits(rounds=3))
 
