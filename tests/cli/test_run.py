@@ -79,8 +79,9 @@ def test_what_cannot_be_done_is_declined(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for other processes")
-def test_ctrl_c_ends_it_at_once(needs: Callable[[str], None], tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals for other processes")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_at_once(ending: signal.Signals, needs: Callable[[str], None], tmp_path: Path) -> None:
     needs(jobs.LLM)
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, "-m", "visiongpt_agent", "run", "remove the background", "-i"]
@@ -97,7 +98,7 @@ def test_ctrl_c_ends_it_at_once(needs: Callable[[str], None], tmp_path: Path) ->
         time.sleep(0.05)
     time.sleep(1)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     out, err = process.communicate(timeout=5)
 
     assert (process.returncode, out, err) == (130, "", "visiongpt: interrupted\n")

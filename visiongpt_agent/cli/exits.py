@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from enum import IntEnum
 from typing import NoReturn
@@ -35,6 +36,8 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # file names need not be valid Unicode, a terminal need not be UTF-8
             stream.reconfigure(errors="replace")
+    # Being asked to end is Ctrl-C by another hand: the person's pictures in the temporary folder go either way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = _run(app)
     if code == Exit.INTERRUPTED:
         _tell("interrupted")
