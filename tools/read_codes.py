@@ -10,7 +10,7 @@ from visiongpt_agent.english import a_, join
 from visiongpt_agent.models.jobs import CODES, CodeReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.read_text import quote
+from visiongpt_agent.untrusted import quote
 
 
 @vision_tool("read QR codes and bar codes", returns=Kind.TEXT, needs=(CODES,))

@@ -11,13 +11,13 @@ from visiongpt_agent.english import join
 from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.untrusted import quote
 
 _SURE: Final = 0.85
 _SURE_OF_SHORT: Final = 0.9
 _LIKELY: Final = 0.5
 _SHORT: Final = 2
 _LINES_TOLD: Final = 8
-_LETTERS_TOLD: Final = 80
 
 
 @vision_tool("OCR, read written text", returns=Kind.TEXT, needs=(OCR,))
@@ -61,12 +61,6 @@ def _doubt(lines: list[TextLine]) -> tuple[str, ...]:
         return ()
     quoted = join([quote(line.text) for line in lines[:_LINES_TOLD]])
     return (f"I may also have read {quoted}, but am not sure of {'it' if len(lines) == 1 else 'them'}.",)
-
-
-def quote(text: str) -> str:
-    """The text in quotes on one line, cut after 80 letters."""
-    flat = " ".join(text.replace('"', "'").split())
-    return f'"{flat}"' if len(flat) <= _LETTERS_TOLD else f'"{flat[:_LETTERS_TOLD].rstrip()}..."'
 
 
 def _plain(line: TextLine) -> dict[str, object]:

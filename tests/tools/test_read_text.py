@@ -9,7 +9,8 @@ from visiongpt_agent.models.jobs import TextLine
 from visiongpt_agent.models.rapid_ocr import in_reading_order
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.read_text import quote, read_text
+from visiongpt_agent.tools.read_text import read_text
+from visiongpt_agent.untrusted import quote
 
 Photo = Callable[[str], Image.Image]
 

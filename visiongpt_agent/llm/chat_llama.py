@@ -28,6 +28,7 @@ from visiongpt_agent.llm.prose import prose
 from visiongpt_agent.llm.signatures import ToolLike, signature_of
 from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Signature
 from visiongpt_agent.prompts import planner_system, planner_user
+from visiongpt_agent.untrusted import defused
 
 Turn = dict[str, str]
 
@@ -256,11 +257,15 @@ class ChatLlama(BaseChatModel):
         """The chat by the model's own template, special tokens included, up to where the answer begins."""
         from jinja2 import TemplateError
 
-        render = self.llm.pipeline.tokenizer.apply_chat_template
+        tokenizer = self.llm.pipeline.tokenizer
+        render = tokenizer.apply_chat_template
+        special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+        # The pipeline reads marks of roles and turns wherever they stand: those in what somebody wrote are words.
+        said = [{**turn, "content": defused(turn["content"], special)} for turn in turns]
         try:
-            text = render(list(turns), tokenize=False, add_generation_prompt=True)
+            text = render(said, tokenize=False, add_generation_prompt=True)
         except TemplateError:  # a template without a system role
-            text = render(_system_into_user(turns), tokenize=False, add_generation_prompt=True)
+            text = render(_system_into_user(said), tokenize=False, add_generation_prompt=True)
         assert isinstance(text, str)
         return text
 
