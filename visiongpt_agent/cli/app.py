@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from visiongpt_agent.cli import models
+from visiongpt_agent.cli import evaluate, models
 from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
 from visiongpt_agent.cli.plan import plan
@@ -24,6 +24,7 @@ app = typer.Typer(
 for command in (run, chat, plan, tools, doctor):
     app.command()(command)
 app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="eval")
 
 
 def _print_version(wanted: bool) -> None:

@@ -37,15 +37,15 @@ def plan(
     """Plan the requests of a JSON-lines file with all tools, whether they can run here or not; no pictures are read."""
     requests = read_requests(source)
     with quiet():
-        pool = _pool_that_plans()
-    with _opened(target) as lines, quiet():
-        for request, made, seconds in in_background(_plans(requests, pool)):
+        pool = pool_that_plans()
+    with opened(target) as lines, quiet():
+        for request, made, seconds in in_background(plans(requests, pool)):
             answer = {"id": request.id, "plan": str(made), "seconds": round(seconds, 3)}
             lines.write(json.dumps(answer, ensure_ascii=False) + "\n")
             lines.flush()  # what is planned is kept, whatever comes
 
 
-def _opened(target: Path) -> TextIO:
+def opened(target: Path) -> TextIO:
     try:
         return target.open("w", encoding="utf-8")
     except OSError as error:
@@ -58,6 +58,15 @@ def read_requests(path: Path) -> list[PlanRequest]:
     Raises:
         InputError: If the file cannot be read; names the first line that cannot be used.
     """
+    return [request_of(record, where) for record, where in read_records(path)]
+
+
+def read_records(path: Path) -> list[tuple[Any, str]]:
+    """The JSON value of each line that is not empty, and where it stands: the file and the line's number.
+
+    Raises:
+        InputError: If the file cannot be read, or a line is not JSON.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -66,13 +75,21 @@ def read_requests(path: Path) -> list[PlanRequest]:
     return [_parse(line, f"{path} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _parse(line: bytes, where: str) -> PlanRequest:
-    from visiongpt_agent.agent import MAX_REQUEST_CHARACTERS
-
+def _parse(line: bytes, where: str) -> tuple[Any, str]:
     try:
-        record: Any = json.loads(line)
+        return json.loads(line), where
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}") from None
+
+
+def request_of(record: Any, where: str) -> PlanRequest:
+    """Check a record.
+
+    Raises:
+        InputError: If a field is missing or not as it should be; begins with ``where``.
+    """
+    from visiongpt_agent.agent import MAX_REQUEST_CHARACTERS
+
     if not isinstance(record, dict) or not {"id", "images", "request"} <= record.keys():
         raise InputError(f'{where} must be an object with "id", "images" and "request"')
     identity, images, request = record["id"], record["images"], record["request"]
@@ -90,7 +107,7 @@ def _parse(line: bytes, where: str) -> PlanRequest:
     return PlanRequest(identity, tuple(images), request.strip())
 
 
-def _pool_that_plans() -> ModelPool:
+def pool_that_plans() -> ModelPool:
     from visiongpt_agent.models import jobs
     from visiongpt_agent.pool import ModelPool
 
@@ -100,7 +117,7 @@ def _pool_that_plans() -> ModelPool:
     return pool
 
 
-def _plans(requests: list[PlanRequest], pool: ModelPool) -> Iterator[tuple[PlanRequest, Plan, float]]:
+def plans(requests: list[PlanRequest], pool: ModelPool) -> Iterator[tuple[PlanRequest, Plan, float]]:
     """Each request with its plan and the seconds that it took."""
     from visiongpt_agent.graphs.planner import declined, request_plan
     from visiongpt_agent.graphs.resources import LanguageModel
