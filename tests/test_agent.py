@@ -124,9 +124,9 @@ def test_as_a_tool_it_reaches_only_the_pictures_it_was_given(agent: VisionGPT, t
             {"name": "visiongpt", "args": {"request": "turn it", "images": images}, "id": "1", "type": "tool_call"}
         )
 
-    assert call(["rocket"]).content == WORDED
+    assert call(["rocket"]).text.startswith(WORDED)
     assert call(["rocket"]).artifact["status"] == "done"
-    assert call(["b.png"]).content == WORDED
+    assert call(["b.png"]).text.startswith(WORDED)
     for outside in ("secret/a.png", "../b.png", "/etc/hostname", str(tmp_path / "b.png") + "/../secret/a.png"):
         assert "there is no picture named" in call([outside]).content
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from visiongpt_agent.errors import InputError, VisionGPTError, WeightsError
+from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.graphs.build import build_graph
 from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
@@ -170,39 +170,29 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         folder: str | Path | None = None,
         name: str = "visiongpt",
         description: str = "Understands and edits pictures: say in words what is wanted and name the pictures.",
+        previews: bool = True,
     ) -> BaseTool:
         """The agent as one LangChain tool for a larger agent.
 
-        The larger agent's LLM names pictures; it can reach only those given here, so that words never become a path
-        elsewhere.
+        The larger agent's LLM names pictures; it can reach only those given here, those that a person sent in the
+        conversation's messages (``$1``, ``$2``, ...) and those made since, so that its words never become a path.
 
         Args:
             images: Pictures by the name that the LLM may use.
             folder: A folder whose picture files the LLM may use by their names.
             name: The tool's name.
             description: What the LLM reads of it.
+            previews: Whether the LLM is shown the pictures made; for one that reads text only, False.
 
         Returns:
-            A tool with arguments ``request`` and ``images`` (names); its content is the answer, its artifact
-            ``VisionResult.to_dict()``.
+            A tool with arguments ``request`` and ``images`` (names); its content is the answer and the pictures made,
+            its artifact ``VisionResult.to_dict()``. What cannot be done comes back as an error message to the LLM.
         """
+        from visiongpt_agent.langchain.agent_tool import agent_tool
+        from visiongpt_agent.langchain.pictures import Pictures
 
-        def visiongpt(request: str, images: list[str] | None = None) -> tuple[str, dict[str, Any]]:
-            try:
-                result = self.run(request, *[_pick(wanted, known, root) for wanted in images or []])
-            except VisionGPTError as error:
-                raise ToolException(str(error)) from error
-            return str(result.answer), result.to_dict()
-
-        known, root = dict(images or {}), Path(folder).resolve() if folder else None
-        names = f" The pictures are: {', '.join(known)}." if known else ""
-        return StructuredTool.from_function(
-            visiongpt,
-            name=name,
-            description=description + names,
-            response_format="content_and_artifact",
-            handle_tool_error=True,
-        )
+        pictures = Pictures(self.store, images or {}, Path(folder) if folder else None)
+        return agent_tool(self, pictures, name=name, description=description, previews=previews)
 
     def close(self) -> None:
         """Free the models, unless the pool was handed in, and a temporary store."""
@@ -282,13 +272,3 @@ def _title(source: Any) -> str:
         # The title goes into the planner's prompt: a file name must not be able to write a line of its own there.
         return re.sub(r"[^\w.()+-]+", "_", Path(source).name)[:60] or "image"
     return "image"
-
-
-def _pick(wanted: str, known: Mapping[str, Any], root: Path | None) -> Any:
-    if wanted in known:
-        return known[wanted]
-    if root is not None:
-        path = (root / wanted).resolve()
-        if path.parent == root and path.is_file():
-            return path
-    raise InputError(f"there is no picture named {wanted[:60]!r}: the names are {', '.join(known) or 'none'}")
