@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from visiongpt_agent.errors import InputError, PlanError, ToolError, VisionGPTError, WeightsError
     from visiongpt_agent.graphs.resources import Limits
     from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.langchain.message_graph import message_graph
+    from visiongpt_agent.langchain.toolkit import visiongpt_tools
     from visiongpt_agent.plan import Plan, Proposal, parse_plan
     from visiongpt_agent.pool import ModelPool
     from visiongpt_agent.regions import Regions
@@ -40,8 +42,10 @@ _HOMES = {
     "VisionGPTError": "errors",
     "VisionResult": "result",
     "WeightsError": "errors",
+    "message_graph": "langchain.message_graph",
     "parse_plan": "plan",
     "sample_photo": "samples",
+    "visiongpt_tools": "langchain.toolkit",
 }
 
 __all__ = [
@@ -61,8 +65,10 @@ __all__ = [
     "VisionGPTError",
     "VisionResult",
     "WeightsError",
+    "message_graph",
     "parse_plan",
     "sample_photo",
+    "visiongpt_tools",
 ]
 
 

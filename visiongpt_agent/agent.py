@@ -21,7 +21,7 @@ from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.graphs.build import build_graph
 from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
-from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.models import jobs
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.report import build_result
@@ -111,7 +111,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
         Args:
             request: What is wanted, in words; at most 4,000 characters.
-            *images: Paths, bytes, data URLs, PIL images or numpy arrays; ``$1``, ``$2``, ... in the request.
+            *images: Paths, bytes, data URLs, PIL images, numpy arrays or ``StoredImage`` of this agent's store; ``$1``,
+                ``$2``, ... in the request.
             thread_id: Names a conversation: later requests under the same name can refer to earlier pictures.
 
         Raises:
@@ -218,9 +219,18 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         return fresh_turn(request, turn, images, time.time())
 
     def _entry(self, source: Any, turn: int) -> ImageEntry:
+        if isinstance(source, StoredImage):
+            return self._entry_of_stored(source, turn)
         title = _title(source)
         kept = self.store.add(source, Provenance("user", title))
         return ImageEntry(id=kept.id, origin="user", title=title, width=kept.width, height=kept.height, turn=turn)
+
+    def _entry_of_stored(self, kept: StoredImage, turn: int) -> ImageEntry:
+        """A picture of the store again: the result of a tool stays one, so that "the result" in a request finds it."""
+        made = self.store.provenance(kept.id)
+        origin = made.origin if made and made.origin in self.resources.tools else "user"
+        title = origin if origin != "user" else _title(made.title if made else "")
+        return ImageEntry(id=kept.id, origin=origin, title=title, width=kept.width, height=kept.height, turn=turn)
 
     def _result(self, state: Any, thread: _Thread) -> VisionResult:
         result = build_result(state, self.store, thread.id)

@@ -14,15 +14,18 @@ from visiongpt_agent.errors import InputError
 if TYPE_CHECKING:
     from PIL import Image
 
+Block = dict[str, Any]
+"""A content block of LangChain's standard form."""
+
 PREVIEW_PIXELS: Final = 768
 """Longest side of a picture that goes into a message: about what a multimodal LLM looks at in one tile or two."""
 
 
-def text_block(text: str) -> dict[str, Any]:
+def text_block(text: str) -> Block:
     return {"type": "text", "text": text}
 
 
-def image_block(image: Image.Image, key: str = "", *, pixels: int = PREVIEW_PIXELS) -> dict[str, Any]:
+def image_block(image: Image.Image, key: str = "", *, pixels: int = PREVIEW_PIXELS) -> Block:
     """A picture as LangChain's standard image block: a JPEG of bounded size, what is transparent laid over white.
 
     Args:
@@ -48,14 +51,14 @@ def _jpeg(image: Image.Image, pixels: int) -> bytes:
     return buffer.getvalue()
 
 
-def image_blocks(message: BaseMessage) -> list[dict[str, Any]]:
+def image_blocks(message: BaseMessage) -> list[Block]:
     """The image blocks of a message in LangChain's standard form, whichever provider's form they came in."""
     if isinstance(message.content, str):
         return []
     return [dict(block) for block in message.content_blocks if block["type"] == "image"]
 
 
-def source_of(block: dict[str, Any]) -> str:
+def source_of(block: Block) -> str:
     """The picture of an image block as a data URL, for ``images.decode``.
 
     Raises:
@@ -69,6 +72,6 @@ def source_of(block: dict[str, Any]) -> str:
     raise InputError("a picture of the conversation is given by its address: send its data as base64")
 
 
-def pictures_of_people(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+def pictures_of_people(messages: Sequence[BaseMessage]) -> list[Block]:
     """The image blocks of the human messages, in order: ``$1``, ``$2``, ... of a conversation."""
     return [block for message in messages if isinstance(message, HumanMessage) for block in image_blocks(message)]

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.langchain.blocks import pictures_of_people, source_of
 
 _SHOWN_NAMES = 20
@@ -46,8 +46,13 @@ class Pictures:
             return name
         return self.store.add(self.source(name, messages), Provenance("user", name[:60]), name=name[:60]).id
 
+    def knows(self, name: str) -> bool:
+        """Whether words are the name of a picture, where they could also be other words."""
+        named = name in self.given or name.startswith(("data:image/", "img-")) or re.fullmatch(r"\$[1-9]\d?", name)
+        return bool(named) or any(path.name == name for path in self._files())
+
     def source(self, name: str, messages: Sequence[BaseMessage] = ()) -> Any:
-        """The picture that a model named, in a form that ``images.decode`` reads; see :meth:`find`.
+        """The picture that a model named, in a form that ``VisionGPT.invoke`` takes; see :meth:`find`.
 
         Raises:
             InputError: If there is no such picture; says which names there are.
@@ -57,7 +62,7 @@ class Pictures:
         if name.startswith("data:"):
             return name
         if name.startswith("img-") and name in self.store:
-            return self.store.open(name)
+            return stored(self.store, name)
         blocks = pictures_of_people(messages)
         if re.fullmatch(r"\$[1-9]\d?", name) and int(name[1:]) <= len(blocks):
             return source_of(blocks[int(name[1:]) - 1])
@@ -84,6 +89,16 @@ class Pictures:
         given = f"one of {_listed(list(self.given))}; " if self.given else ""
         files = "a file name of the picture folder; " if self.folder else ""
         return f"name of a picture: {given}{files}$1, $2, ... (pictures sent by the person); an id img-... of a result"
+
+
+def stored(store: ImageStore, key: str) -> StoredImage:
+    """The picture of the store with this content id.
+
+    Raises:
+        InputError: If the store does not hold it.
+    """
+    image = store.open(key)
+    return StoredImage(key, image.width, image.height, image.mode)
 
 
 def _listed(names: Sequence[str]) -> str:
