@@ -14,12 +14,24 @@ The planner's catalogue line, the JSON schema, the grammar of plans and the Lang
 from __future__ import annotations
 
 import inspect
+import logging
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from langchain_core.tools import BaseTool, ToolException
 from PIL import Image
@@ -35,6 +47,17 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 Check = Callable[..., Iterable[str]]
+
+logger = logging.getLogger(__name__)
+
+
+class Doubt(str):
+    """What a postcondition yields where a result may be wrong, but need not be: a whole sentence for a person.
+
+    It is told as uncertain; a plain ``str`` is a problem, for which the result is rejected.
+    """
+
+    __slots__ = ()
 
 
 class Models(Protocol):
@@ -91,6 +114,13 @@ class ToolOutput:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Review(NamedTuple):
+    """What the postconditions say of a result: why it is wrong, and what may be wrong with it."""
+
+    problems: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ToolSpec:
     """A tool as declared: its function, the planner's view of it, the jobs it needs, its postconditions.
@@ -122,20 +152,38 @@ class ToolSpec:
     def check(self, postcondition: Check) -> Check:
         """Decorator: declare a postcondition beside the tool.
 
-        The function takes the tool's arguments by name (those it wants) and ``output``; it yields a sentence for each
-        thing that is wrong with the result.
+        The function takes the tool's arguments by name (those it wants), ``output``, and ``models`` where it looks
+        again with a model; it yields a sentence for each thing that is wrong with the result, and a :class:`Doubt` for
+        what may be.
         """
         self.checks.append(postcondition)
         return postcondition
 
-    def problems(self, args: Mapping[str, Any], output: ToolOutput) -> list[str]:
-        """Run the postconditions; returns what is wrong, empty where all hold."""
-        found: list[str] = []
-        for postcondition in self.checks:
+    def review(self, args: Mapping[str, Any], output: ToolOutput, models: Models | None = None) -> Review:
+        """Run the postconditions; those that want ``models`` only where there are any.
+
+        A value that is no sound picture, regions, text or labels is a problem by itself, and the postconditions are
+        not asked. A postcondition that raises is a doubt: the result is there, but nobody knows whether it holds.
+        """
+        from visiongpt_agent.tools.soundness import unsound
+
+        found: list[str] = list(unsound(self.signature.returns, args, output))
+        known = {**self._defaults(), **args, "output": output, "models": models}
+        for postcondition in [] if found else self.checks:
             wanted = inspect.signature(postcondition).parameters
-            known = {**self._defaults(), **args, "output": output}
-            found += postcondition(**{name: known[name] for name in wanted})
-        return found
+            if "models" in wanted and models is None:
+                continue
+            try:
+                found.extend(postcondition(**{name: known[name] for name in wanted}))
+            except Exception as fault:
+                logger.exception("a postcondition of %s failed", self.name)
+                found.append(Doubt(f"A check of this result could not be carried out ({type(fault).__name__})."))
+        doubts = tuple(dict.fromkeys(str(one) for one in found if isinstance(one, Doubt)))
+        return Review(tuple(str(one) for one in found if not isinstance(one, Doubt)), doubts)
+
+    def problems(self, args: Mapping[str, Any], output: ToolOutput, models: Models | None = None) -> list[str]:
+        """What the postconditions find wrong, empty where all hold; see :meth:`review`."""
+        return list(self.review(args, output, models).problems)
 
     def usable(self, models: Models) -> bool:
         return all(any(models.has(job) for job in alternatives) for alternatives in self.needs)
@@ -173,8 +221,9 @@ class VisionTool(BaseTool):
     """A vision tool for LangChain: references in, a short text and a plain artifact out.
 
     Arguments that take pictures or regions are content ids of the store (``img-...``, ``reg-...``). The artifact is a
-    plain dict: ``tool``, ``kind``, ``summary``, ``models``, ``missing``, ``uncertain``, ``facts``, ``problems`` (failed
-    postconditions) and, by kind, ``image``/``width``/``height``, ``regions``/``items``, ``text`` or ``labels``.
+    plain dict: ``tool``, ``kind``, ``summary``, ``models``, ``missing``, ``uncertain`` (the doubts of the
+    postconditions too), ``facts``, ``problems`` (failed postconditions) and, by kind, ``image``/``width``/``height``,
+    ``regions``/``items``, ``text`` or ``labels``.
     """
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
@@ -195,8 +244,8 @@ class VisionTool(BaseTool):
                 output = self.spec.function(**values, models=self.models)
             else:
                 output = self.spec.function(**values)
-            problems = self.spec.problems(values, output)
-            return output.summary, self._artifact(output, kwargs, parents, problems)
+            review = self.spec.review(values, output, self.models)
+            return output.summary, self._artifact(output, kwargs, parents, review)
         except VisionGPTError as error:
             raise ToolException(str(error)) from error
 
@@ -222,7 +271,7 @@ class VisionTool(BaseTool):
         return values, parents
 
     def _artifact(
-        self, output: ToolOutput, args: Mapping[str, Any], parents: Sequence[str], problems: Sequence[str]
+        self, output: ToolOutput, args: Mapping[str, Any], parents: Sequence[str], review: Review
     ) -> dict[str, Any]:
         artifact: dict[str, Any] = {
             "tool": self.name,
@@ -230,9 +279,9 @@ class VisionTool(BaseTool):
             "summary": output.summary,
             "models": list(output.models),
             "missing": list(output.missing),
-            "uncertain": list(output.uncertain),
+            "uncertain": [*output.uncertain, *review.doubts],
             "facts": dict(output.facts),
-            "problems": list(problems),
+            "problems": list(review.problems),
         }
         value = output.value
         if isinstance(value, Image.Image):
