@@ -16,6 +16,14 @@ from visiongpt_agent.pool import ModelPool
 PHOTOS = Path(visiongpt_agent.__file__).parent / "data" / "photos"
 
 
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder of the test's own: no test sees a conversation of the person's, or of another test."""
+    folder = tmp_path_factory.mktemp("state") / "visiongpt"
+    monkeypatch.setenv("VISIONGPT_STATE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def photo() -> Callable[[str], Image.Image]:
     """A sample photo of the package by name: astronaut, chelsea (a cat), coffee, rocket; mode RGB."""

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.files import write_atomically
 from visiongpt_agent.images import (
     MAX_FILE_BYTES,
     ImageStore,
     Provenance,
     decode,
     flatten,
-    write_atomically,
 )
 from visiongpt_agent.regions import Regions
 

@@ -28,3 +28,12 @@ class WeightsError(VisionGPTError):
 
 class ModelMemoryError(VisionGPTError):
     """A model does not fit into the memory it was given."""
+
+
+class StateError(VisionGPTError):
+    """A conversation cannot be read or kept, or another process is working on it."""
+
+    @classmethod
+    def busy(cls, thread_id: str) -> StateError:
+        """Of a conversation that somebody else is working on."""
+        return cls(f"another request of the conversation {thread_id!r} is still going on: wait for it, or cancel it")

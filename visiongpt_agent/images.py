@@ -14,16 +14,16 @@ import io
 import json
 import os
 import re
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.files import TemporaryFolder, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -241,7 +241,8 @@ class ImageStore:
     Every file is written under another name and renamed, so that a crash leaves no half-written one.
 
     Args:
-        folder: Where to keep them; by default a temporary folder that goes with this object.
+        folder: Where to keep them; by default a temporary folder that goes with this object, or, where the process is
+            killed, when the next one makes a temporary folder.
 
     Example:
         >>> from PIL import Image
@@ -252,8 +253,8 @@ class ImageStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="visiongpt-") if folder is None else None
-        self.folder = Path(self._temporary.name if self._temporary else str(folder)).expanduser()
+        self._temporary = TemporaryFolder() if folder is None else None
+        self.folder = self._temporary.path if self._temporary else Path(str(folder)).expanduser()
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, Image.Image] = OrderedDict()
 
@@ -266,9 +267,9 @@ class ImageStore:
         if not path.exists():
             buffer = io.BytesIO()
             image.save(buffer, "PNG", compress_level=1)
-            self._write(path, buffer.getvalue())
+            write_atomically(path, buffer.getvalue())
         if provenance is not None and not self._provenance_path(key).exists():
-            self._write(self._provenance_path(key), json.dumps(asdict(provenance), default=str).encode())
+            write_atomically(self._provenance_path(key), json.dumps(asdict(provenance), default=str).encode())
         self._remember(key, image)
         return StoredImage(key, image.width, image.height, image.mode)
 
@@ -301,7 +302,7 @@ class ImageStore:
         data = regions.to_bytes()
         key = f"reg-{hashlib.sha256(data).hexdigest()[:16]}"
         if not self._path(key).exists():
-            self._write(self._path(key), data)
+            write_atomically(self._path(key), data)
         return key
 
     def regions(self, key: str) -> Regions:
@@ -317,12 +318,24 @@ class ImageStore:
     def __contains__(self, key: str) -> bool:
         return bool(_ID.fullmatch(key)) and self._path(key).exists()
 
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Remove all pictures and regions but these and the drawings on them, and what a crash left half-written."""
+        remove_leftovers(self.folder)
+        for path in self.folder.glob("*"):
+            if _ID.fullmatch(path.stem) and path.stem not in keys and not self._is_drawing_on(path.stem, keys):
+                path.unlink(missing_ok=True)
+
+    def _is_drawing_on(self, key: str, keys: Collection[str]) -> bool:
+        """Whether a picture is an original with regions drawn on it: a result shows it, and no state refers to it."""
+        made = self.provenance(key)
+        return made is not None and made.origin == "annotation" and bool(set(made.parents) & set(keys))
+
     def close(self) -> None:
         """Forget what is in memory, and remove the folder where it is a temporary one."""
         with self._lock:
             self._recent.clear()
         if self._temporary:
-            self._temporary.cleanup()
+            self._temporary.remove()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{'.png' if key.startswith('img') else '.npz'}"
@@ -339,9 +352,6 @@ class ImageStore:
         except FileNotFoundError:
             raise InputError(f"{key} is not in the store {self.folder}: hand the picture in again") from None
 
-    def _write(self, path: Path, data: bytes) -> None:
-        write_atomically(path, data)
-
     def _remember(self, key: str, image: Image.Image) -> None:
         with self._lock:
             self._recent[key] = image
@@ -351,25 +361,3 @@ class ImageStore:
 
 
 _ID = re.compile(r"(img|reg)-[0-9a-f]{16}")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that other readers, and a crash, see all of it or nothing.
-
-    Raises:
-        InputError: If the folder is not writable or the disk is full; says which.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)

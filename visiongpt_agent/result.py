@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from visiongpt_agent.images import write_atomically
+from visiongpt_agent.files import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -112,6 +112,7 @@ class VisionResult:
         import io
 
         target, saved = Path(folder).expanduser(), list[ResultImage]()
+        remove_leftovers(target)
         for image in self.images:
             buffer = io.BytesIO()
             self.store.open(image.id).save(buffer, "PNG", compress_level=3)

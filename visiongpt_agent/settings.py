@@ -5,6 +5,7 @@ The file is named by ``VISIONGPT_CONFIG``; the environment wins over it::
     llm = "smollm2-135m"
     device = "cuda:0"
     memory = "8GB"
+    state = "~/visiongpt"
 
     [models]                       # which model does a job
     "segmentation.promptable" = "sam-vit-b"
@@ -29,7 +30,8 @@ DEFAULT_MEMORY_SHARE = 0.6
 """Share of the memory that is available at start which models may take where nothing is set."""
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_KEYS = {"home", "llm", "device", "memory", "models", "weights"}
+_KEYS = {"home", "llm", "device", "memory", "state", "models", "weights"}
+_DATABASES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Settings:
         models: Model name by job: the user's choice (table ``[models]``).
         weights: Folder by model name, of the user's own weights (table ``[weights]``, and the sub-folders of
             ``VISIONGPT_WEIGHTS``, each named after its model).
+        state: Folder of the conversations that have a name (``VISIONGPT_STATE``; in the user's state folder by default).
+        database: ``postgresql://...`` where ``VISIONGPT_STATE`` names a server to keep conversations on; the folder then
+            keeps their pictures.
     """
 
     home: Path
@@ -53,6 +58,8 @@ class Settings:
     memory: int = 0
     models: Mapping[str, str] = field(default_factory=dict, hash=False)
     weights: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    state: Path = field(default_factory=lambda: _default_state())  # the function stands further down
+    database: str = field(default="", repr=False)  # its address has a password in it
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -66,6 +73,8 @@ class Settings:
         folders.update({name: Path(path).expanduser() for name, path in _table(file, "weights").items()})
         llm = environ.get("VISIONGPT_LLM") or str(file.get("llm", ""))
         home = environ.get("VISIONGPT_HOME") or file.get("home")
+        places = [str(place) for place in (environ.get("VISIONGPT_STATE"), file.get("state")) if place]
+        folders_named = [place for place in places if not place.startswith(_DATABASES)]
         return cls(
             home=Path(str(home)).expanduser() if home else _default_home(),
             llm=llm,
@@ -73,6 +82,8 @@ class Settings:
             memory=parse_bytes(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0"))),
             models=_table(file, "models"),
             weights=folders,
+            state=Path(folders_named[0]).expanduser() if folders_named else _default_state(),
+            database=places[0] if places and places[0].startswith(_DATABASES) else "",
         )
 
 
@@ -118,6 +129,12 @@ def _default_home() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("visiongpt")
+
+
+def _default_state() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("visiongpt")
 
 
 def _device(text: str) -> str:

@@ -1,0 +1,7 @@
+"""What survives the process: conversations with a name, their pictures, and who is working on which."""
+
+from __future__ import annotations
+
+from visiongpt_agent.state.home import Home
+
+__all__ = ["Home"]
