@@ -5,11 +5,14 @@
     start -> planner -> executor <-> verifier -> responder -> end
                 ^                       |
                 +----- critique --------+
+
+The edges to the executor fan out: each proposal that is ready is a task of its own. With a checkpointer and
+``durability="sync"`` nothing that has finished is done again after a crash: ``graph.invoke(None, config)`` goes on.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
@@ -19,8 +22,13 @@ from visiongpt_agent.graphs.executor import Executor
 from visiongpt_agent.graphs.planner import Planner
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.responder import Responder
+from visiongpt_agent.graphs.run import Runs
 from visiongpt_agent.graphs.state import AgentState
 from visiongpt_agent.graphs.verifier import Verifier
+from visiongpt_agent.plan import MAX_PROPOSALS
+
+_TASKS: Final = MAX_PROPOSALS + 4
+"""LangGraph's threads: for a whole wave, which waits for its slots, and for saving what is finished meanwhile."""
 
 Graph = CompiledStateGraph[AgentState, None, AgentState, AgentState]
 
@@ -32,10 +40,12 @@ def build_graph(resources: Resources, checkpointer: BaseCheckpointSaver[Any] | N
         resources: What the nodes share.
         checkpointer: Keeps conversations between requests; None keeps nothing.
     """
-    planner, verifier = Planner(resources), Verifier(resources)
+    runs = Runs(resources)
+    planner, verifier = Planner(resources, runs), Verifier(resources, runs)
     graph = StateGraph(AgentState)
     graph.add_node("planner", planner)
-    graph.add_node("executor", Executor(resources))
+    executor: Any = Executor(resources, runs)  # a task is sent its own input, which is no part of the state
+    graph.add_node("executor", executor, input_schema=AgentState)
     graph.add_node("verifier", verifier)
     graph.add_node("responder", Responder(resources))
     graph.add_edge(START, "planner")
@@ -43,4 +53,4 @@ def build_graph(resources: Resources, checkpointer: BaseCheckpointSaver[Any] | N
     graph.add_edge("executor", "verifier")
     graph.add_conditional_edges("verifier", verifier.route, ["executor", "planner", "responder"])
     graph.add_edge("responder", END)
-    return graph.compile(checkpointer=checkpointer, name="visiongpt")
+    return graph.compile(checkpointer=checkpointer, name="visiongpt").with_config(max_concurrency=_TASKS)

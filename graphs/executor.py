@@ -1,7 +1,8 @@
-"""The executor node: carries out every proposal whose inputs are ready, side by side.
+"""The executor node: carries out one proposal whose inputs are ready.
 
-One pass of the node is one wave; the verifier judges it before the next begins, so that no step builds on a result that
-does not hold. A failing step takes only those down that need its output.
+The edges send it a task for each; those of one wave run side by side, and the verifier judges them before the next, so
+that no step builds on a result that does not hold. What a task has finished is kept by the checkpointer while others
+still run: after a crash it is not done again. A failing step takes only those down that need its output.
 """
 
 from __future__ import annotations
@@ -9,159 +10,119 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException
 from langgraph.config import get_stream_writer
+from langgraph.types import interrupt
 
-from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.errors import ToolError, VisionGPTError
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
-from visiongpt_agent.plan import Proposal, Ref, parse_plan
+from visiongpt_agent.graphs.run import Run, Runs, StoppedError
+from visiongpt_agent.graphs.state import Attempt, Cause, Step, Task
+from visiongpt_agent.graphs.waves import not_run, plain_args
+from visiongpt_agent.plan import Proposal, parse_plan
+from visiongpt_agent.pool import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
 
 class Executor:
-    """Runs the proposals of the plan that are ready."""
+    """Runs one proposal of the plan."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, runs: Runs) -> None:
         self._resources = resources
+        self._runs = runs
 
-    def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
-        steps = {step["id"]: step for step in state["steps"]}
-        wave: list[Proposal] = []
-        skipped: list[Step] = []
-        for proposal in parse_plan(state["plan"]):
-            if proposal.id in steps:
-                continue
-            reason = self._cannot_start(proposal, steps, state)
-            if reason:
-                skipped.append(_not_run(proposal, reason, state["round"]))
-                steps[proposal.id] = skipped[-1]
-            elif all(ref.number in steps for ref in proposal.refs if ref.sigil == "#"):
-                wave.append(proposal)
-        done = self._run_wave(wave, steps, state, config)
-        added = skipped + done
-        return {
-            "steps": sorted([*state["steps"], *added], key=lambda step: step["id"]),
-            "messages": [_tool_message(step, state) for step in added],
-        }
-
-    def _cannot_start(self, proposal: Proposal, steps: Mapping[int, Step], state: AgentState) -> str:
-        """Why a proposal will never run, or ``""``."""
-        if time.time() - state["started"] >= self._resources.limits.seconds:
-            return f"the time limit of {self._resources.limits.seconds:g} s was reached"
-        for ref in proposal.refs:
-            step = steps.get(ref.number) if ref.sigil == "#" else None
-            if step is None:
-                continue
-            if step["verdict"] not in HOLDS:
-                return f"it needs the result of {step['tool']}, which there is none of"
-            if step["artifact"].get("kind") == "regions" and not step["artifact"]["items"]:
-                return f"{step['tool']} found nothing to work on"
-        return ""
-
-    def _run_wave(
-        self,
-        wave: Sequence[Proposal],
-        steps: Mapping[int, Step],
-        state: AgentState,
-        config: RunnableConfig,
-    ) -> list[Step]:
-        if not wave:
-            return []
-        tell = get_stream_writer()
-        for proposal in wave:
-            tell({"started": {"id": proposal.id, "tool": proposal.tool, "call": str(proposal)}})
-        with ThreadPoolExecutor(max_workers=self._resources.limits.workers) as workers:
-            running = [
-                workers.submit(copy_context().run, self._run_step, proposal, inputs, state["round"], config)
-                for proposal, inputs in ((p, _inputs(p, steps, state["images"])) for p in wave)
-            ]
-            return [future.result() for future in running]
-
-    def _run_step(self, proposal: Proposal, inputs: dict[str, Any], round_: int, config: RunnableConfig) -> Step:
-        begun = time.perf_counter()
-        artifact: dict[str, Any] = {}
-        error, bug = "", False
+    def __call__(self, task: Task, config: RunnableConfig) -> dict[str, Any]:
+        proposal = parse_plan(task["proposal"]).proposals[0]
+        if not task["attempts"] and self._resources.must_ask(proposal) and not _approved(proposal):
+            denied = not_run(proposal, task["round"], "denied", "it was not approved")
+            return {"steps": [{**denied, "verdict": "unverified"}]}
+        run = self._runs.current(task["turn"])
         try:
-            tool = self._resources.tools[proposal.tool].bind(self._resources.store, self._resources.models)
-            call = {"name": proposal.tool, "args": inputs, "id": str(proposal.id), "type": "tool_call"}
-            message: ToolMessage = tool.invoke(call, config)
+            with run.slot():
+                call = task["proposal"]
+                get_stream_writer()({"started": {"id": proposal.id, "tool": proposal.tool, "call": call}})
+                return {"steps": [self._step(proposal, task, self._carry_out(proposal, task, run, config))]}
+        except StoppedError:  # before it began: the verifier tells it with all that will not run any more
+            return {}
+
+    def _carry_out(self, proposal: Proposal, task: Task, run: Run, config: RunnableConfig) -> _Outcome:
+        models = self._resources.models.without(task["without"])
+        outcome, begun = _Outcome(), time.perf_counter()
+        try:
+            spec = self._resources.tools.get(proposal.tool)
+            if spec is None:
+                raise ToolError(f"there is no tool {proposal.tool!r} any more")
+            tool = spec.bind(self._resources.store, models)
+            call = {"name": proposal.tool, "args": task["inputs"], "id": str(proposal.id), "type": "tool_call"}
+            message: ToolMessage = run.call(lambda: tool.invoke(call, config), self._resources.limits.step_seconds)
             # Through JSON, so that whatever a tool put into its facts survives every checkpointer.
-            artifact = json.loads(json.dumps(message.artifact, default=str))
-        except (ToolException, VisionGPTError) as fault:
-            error = str(fault)
+            outcome.artifact = json.loads(json.dumps(message.artifact, default=str))
+        except StoppedError as given_up:
+            outcome.error, outcome.cause = given_up.stop.why, given_up.stop.cause
         except Exception as fault:
-            logger.exception("%s failed", proposal)
-            error, bug = f"{type(fault).__name__}: {str(fault).splitlines()[0][:200] if str(fault) else ''}", True
+            outcome.error, outcome.cause = _account(fault, proposal)
+        outcome.seconds = round(time.perf_counter() - begun, 3)
+        # Checks may use models too, but only those that the tool names made the result.
+        named = outcome.artifact.get("models")
+        outcome.models = {job: name for job, name in dict(models.used).items() if named is None or name in named}
+        return outcome
+
+    def _step(self, proposal: Proposal, task: Task, outcome: _Outcome) -> Step:
+        why = outcome.error or "; ".join(outcome.artifact["problems"])
+        attempt = Attempt(
+            models=outcome.models,
+            without=task["without"],
+            seconds=outcome.seconds,
+            why=why,
+        )
         return Step(
-            round=round_,
+            round=task["round"],
             id=proposal.id,
             tool=proposal.tool,
-            args={name: _plain(value) for name, value in proposal.args.items()},
-            model=", ".join(artifact.get("models", [])),
-            seconds=round(time.perf_counter() - begun, 3),
-            verdict="failed" if error else "unverified",
-            artifact=artifact,
-            error=error,
-            bug=bug,
+            args=plain_args(proposal),
+            inputs=task["inputs"],
+            model=", ".join(outcome.artifact.get("models", dict.fromkeys(outcome.models.values()))),
+            seconds=round(sum(before["seconds"] for before in task["attempts"]) + outcome.seconds, 3),
+            verdict="unverified",
+            artifact=outcome.artifact,
+            error=outcome.error,
+            cause=outcome.cause,
+            attempts=[*task["attempts"], attempt],
         )
 
 
-def _inputs(proposal: Proposal, steps: Mapping[int, Step], images: Sequence[ImageEntry]) -> dict[str, Any]:
-    """The arguments with references replaced by content ids."""
-    inputs: dict[str, Any] = {}
-    for name, value in proposal.args.items():
-        if isinstance(value, Ref):
-            if value.sigil == "$":
-                inputs[name] = images[value.number - 1]["id"]
-            else:
-                artifact = steps[value.number]["artifact"]
-                inputs[name] = artifact[artifact["kind"]]
-        elif value is not None:
-            inputs[name] = list(value) if isinstance(value, tuple) else value
-    return inputs
+@dataclass
+class _Outcome:
+    """What one attempt came to: an artifact, or an error and its kind."""
+
+    artifact: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    cause: Cause = ""
+    models: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Ref):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
+def _approved(proposal: Proposal) -> bool:
+    """Whether a person lets the step run; the run ends here until the answer is in."""
+    return interrupt({"id": proposal.id, "tool": proposal.tool, "call": str(proposal)}) is True
 
 
-def _not_run(proposal: Proposal, reason: str, round_: int) -> Step:
-    args = {name: _plain(value) for name, value in proposal.args.items()}
-    return Step(
-        round=round_,
-        id=proposal.id,
-        tool=proposal.tool,
-        args=args,
-        model="",
-        seconds=0.0,
-        verdict="skipped",
-        artifact={},
-        error=reason,
-        bug=False,
-    )
-
-
-def call_id(state: AgentState, number: int) -> str:
-    """The id that ties a tool call of the plan's message to its ToolMessage."""
-    return f"turn{state['turn']}-round{state['round']}-{number}"
-
-
-def _tool_message(step: Step, state: AgentState) -> ToolMessage:
-    return ToolMessage(
-        content=step["error"] or step["artifact"]["summary"],
-        artifact=step["artifact"],
-        name=step["tool"],
-        tool_call_id=call_id(state, step["id"]),
-        status="error" if step["error"] else "success",
-    )
+def _account(fault: Exception, proposal: Proposal) -> tuple[str, Cause]:
+    """What went wrong in words, and its kind."""
+    own = fault.__cause__ if isinstance(fault, ToolException) and isinstance(fault.__cause__, Exception) else fault
+    told = str(fault).partition("\n")[0][:200]
+    if is_out_of_memory(own):
+        if isinstance(own, VisionGPTError):
+            return str(own), "memory"
+        logger.warning("%s ran out of memory: %s", proposal, told)
+        return "the memory ran out; try a smaller picture, or free some", "memory"
+    if isinstance(fault, (ToolException, VisionGPTError)):
+        return str(fault) or type(own).__name__, ""
+    logger.error("%s failed", proposal, exc_info=fault)
+    return f"{type(fault).__name__}: {told}", "bug"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from visiongpt_agent.graphs.state import Step
+from visiongpt_agent.graphs.state import ImageEntry, Step
+from visiongpt_agent.graphs.waves import plain_args, resolved
+from visiongpt_agent.plan import Plan
 
 
 def is_used(step: Step, steps: Sequence[Step]) -> bool:
@@ -25,3 +27,19 @@ def origin(step: Step, steps: Sequence[Step]) -> str:
         before = by_id.get(int(reference[1:]))
         reference = str(before["args"].get("image", "")) if before else ""
     return reference
+
+
+def carried_over(plan: Plan, achieved: Sequence[Step], images: Sequence[ImageEntry], round_: int) -> list[Step]:
+    """Proposals of a new plan that were carried out under an earlier one, as steps under their new numbers.
+
+    A new plan can refer to an earlier result thus, by asking for it again; nothing is done twice.
+    """
+    found: dict[int, Step] = {}
+    for proposal in plan:
+        if any(ref.sigil == "#" and ref.number not in found for ref in proposal.refs):
+            continue
+        inputs = resolved(proposal, found, images)
+        same = (step for step in achieved if step["tool"] == proposal.tool and step["inputs"] == inputs)
+        if before := next(same, None):
+            found[proposal.id] = {**before, "round": round_, "id": proposal.id, "args": plain_args(proposal)}
+    return list(found.values())

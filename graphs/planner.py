@@ -9,11 +9,15 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
+from langgraph.types import Send
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.graphs.executor import call_id
+from visiongpt_agent.graphs.lineage import carried_over, is_used
+from visiongpt_agent.graphs.messages import call_id, tool_message
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
-from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry
+from visiongpt_agent.graphs.run import Runs, StoppedError
+from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
+from visiongpt_agent.graphs.waves import never_run, wave
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan
@@ -29,14 +33,16 @@ ATTEMPTS = 3
 class Planner:
     """Turns the request into action proposals."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, runs: Runs) -> None:
         self._resources = resources
+        self._runs = runs
 
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
         failed = False
         try:
-            with self._resources.llm() as llm:
-                plan = self._only_what_can_run(self._ask(llm, state, config))
+            plan = self._runs.current(state["turn"]).call(lambda: self._ask(state, config))
+        except StoppedError as given_up:
+            plan, failed = declined(given_up.stop.why), True
         except PlanError as fault:
             plan = declined(f"no usable plan was made ({fault})")
         except Exception as fault:  # a chat model may fail in any way of its own
@@ -47,17 +53,19 @@ class Planner:
         if state["critique"] and (plan.control or str(plan) == state["plan"]):
             return {"round": number, "critique": ""}  # nothing new to try: what was achieved stands as it is
         get_stream_writer()({"plan": str(plan)})
-        message = _as_message(plan, AgentState(turn=state["turn"], round=number))
+        message = _as_message(plan, state["turn"], number)
         asked = [HumanMessage(state["request"])] if number == 1 else []
         achieved = [*state["earlier"], *(step for step in state["steps"] if step["verdict"] in HOLDS)]
+        again = carried_over(plan, achieved, state["images"], number)
+        vain = never_run(AgentState(plan=str(plan), round=number), again, None)
         return {
             "plan": str(plan),
             "round": number,
-            "steps": [],
-            "earlier": achieved,
+            "steps": [*again, *vain],
+            "earlier": [step for step in achieved if not _goes_on(step, again) or is_used(step, achieved)],
             "critique": "",
             "status": "failed" if failed else "done",
-            "messages": [*asked, message],
+            "messages": [*asked, message, *(tool_message(step, state["turn"]) for step in [*again, *vain])],
         }
 
     def _only_what_can_run(self, plan: Plan) -> Plan:
@@ -74,19 +82,26 @@ class Planner:
         ends = [proposal.id for proposal in plan if proposal.id not in used]
         return declined(lacking[ends[0]]) if all(end in lacking for end in ends) else plan
 
-    def route(self, state: AgentState) -> Literal["executor", "responder"]:
+    def route(self, state: AgentState) -> list[Send] | Literal["responder"]:
         """To the executor, unless the plan is a control action or has been carried out already."""
-        plan = parse_plan(state["plan"])
-        return "responder" if plan.control or len(state["steps"]) >= len(plan) else "executor"
+        control = parse_plan(state["plan"]).control
+        return ([] if control else wave(state, self._resources)) or "responder"
 
-    def _ask(self, llm: LanguageModel, state: AgentState, config: RunnableConfig) -> Plan:
-        # A model that only plans is shown every tool: shown fewer, it bends a request to those that are left (a
-        # question about a colour became a recolouring). What cannot run is taken out of its plan before it is carried
-        # out, and told with the weights that it needs. Larger models are shown what can run, and decline the rest.
-        specs = self._resources.runnable() if llm.writes else self._resources.tools
-        tools = [spec.bind(self._resources.store, self._resources.models) for spec in specs.values()]
+    def _ask(self, state: AgentState, config: RunnableConfig) -> Plan:
         lines = [image_line(k, entry) for k, entry in enumerate(state["images"], 1)]
-        return request_plan(llm, tools, lines, state["request"], critique=state["critique"], config=config)
+        with self._resources.llm() as llm:
+            # A model that only plans is shown every tool: shown fewer, it bends a request to those that are left (a
+            # question about a colour became a recolouring). What cannot run is taken out of its plan before it is
+            # carried out, and told with the weights that it needs. Larger models are shown what can run, and decline
+            # the rest.
+            specs = self._resources.runnable() if llm.writes else self._resources.tools
+            tools = [spec.bind(self._resources.store, self._resources.models) for spec in specs.values()]
+            plan = request_plan(llm, tools, lines, state["request"], critique=state["critique"], config=config)
+        return self._only_what_can_run(plan)
+
+
+def _goes_on(step: Step, again: Sequence[Step]) -> bool:
+    return any(step["tool"] == other["tool"] and step["inputs"] == other["inputs"] for other in again)
 
 
 def request_plan(
@@ -157,8 +172,8 @@ def _checked(answer: BaseMessage, catalog: Mapping[str, Signature], images: int)
     return plan
 
 
-def _as_message(plan: Plan, state: AgentState) -> AIMessage:
-    calls = [{**call, "id": call_id(state, int(call["id"] or 0))} for call in tool_calls_of(plan)]
+def _as_message(plan: Plan, turn: int, round_: int) -> AIMessage:
+    calls = [{**call, "id": call_id(turn, round_, int(call["id"] or 0))} for call in tool_calls_of(plan)]
     return AIMessage(str(plan), tool_calls=calls)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,8 +10,9 @@ from typing import Protocol
 from langchain_core.language_models import BaseChatModel
 
 from visiongpt_agent.images import ImageStore
-from visiongpt_agent.plan import Signature
-from visiongpt_agent.tools.base import Models, ToolSpec
+from visiongpt_agent.plan import Proposal, Signature
+from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.tools.base import ToolSpec
 
 
 class LanguageModel(Protocol):
@@ -34,12 +35,17 @@ class Limits:
 
     Attributes:
         rounds: How often a request may be planned, the first time included.
-        seconds: After this time no further step is begun and what was achieved is told.
+        retries: How often a step that did not hold may be tried in another way.
+        seconds: After this time nothing goes on and what was achieved is told. A request that is taken up again, after
+            a question to a person or a crash, has this time anew.
+        step_seconds: After this time a step is given up, each attempt by itself.
         workers: How many independent steps run side by side.
     """
 
     rounds: int = 2
+    retries: int = 2
     seconds: float = 600.0
+    step_seconds: float = 300.0
     workers: int = 2
 
 
@@ -53,13 +59,24 @@ class Resources:
         tools: All tools by name, runnable or not.
         llm: Leases the chat model; the lease is held for one call.
         limits: Bounds of the loop.
+        cancelled: Whether the request under way in a conversation (its thread id) has been called off; asked several
+            times a second.
+        ask_before: Which steps wait for a person's approval: names of tools, or a function of the proposal.
     """
 
     store: ImageStore
-    models: Models
+    models: ModelPool
     tools: Mapping[str, ToolSpec]
     llm: Callable[[], AbstractContextManager[LanguageModel]]
     limits: Limits = field(default_factory=Limits)
+    cancelled: Callable[[str], bool] = lambda _: False
+    ask_before: Collection[str] | Callable[[Proposal], bool] = ()
+
+    def must_ask(self, proposal: Proposal) -> bool:
+        """Whether a step waits for a person's approval."""
+        if callable(self.ask_before):
+            return self.ask_before(proposal)
+        return proposal.tool in self.ask_before
 
     def runnable(self) -> dict[str, ToolSpec]:
         """The tools whose models are usable here."""

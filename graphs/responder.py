@@ -136,8 +136,9 @@ def _tell(step: Step, steps: Sequence[Step], *, silent: bool) -> str:
         missing = step["artifact"]["missing"]
         return step["artifact"]["summary"] if not silent or missing else ""
     if step["verdict"] == "skipped":
-        reason = f": {step['error']}" if "time limit" in step["error"] else ""  # other causes were told by their steps
-        return "" if is_used(step, steps) else f"So I did not {words}{reason}."
+        if step["cause"] in ("needs", "nothing"):  # why was told by the step that it needs
+            return "" if is_used(step, steps) else f"So I did not {words}."
+        return f"I did not {words}: {step['error']}."
     if step["verdict"] == "rejected":
         return f"The result of {step['tool']} did not pass its check and is not used: {step['error']}."
     return f"I could not {words}: {step['error'].rstrip('.')}."

@@ -14,6 +14,17 @@ from langgraph.graph.message import add_messages
 Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
 """Of a step: its result holds; holds with doubts; breaks a postcondition; the tool gave up; it never ran."""
 
+Pending = Literal["unverified", "retry"]
+"""Of a step that is not finished: it ran and is to be judged; it did not hold and is to be tried in another way."""
+
+Cause = Literal["", "cancelled", "deadline", "denied", "needs", "nothing", "memory", "bug"]
+"""Why a step has no result, where it is not the tool's own account.
+
+``cancelled`` by the person; ``deadline``: a time limit was reached; ``denied``: it was asked about and refused;
+``needs`` a result that there is none of; ``nothing`` was found to work on; ``memory`` ran out; ``bug``: an error that
+no tool should raise.
+"""
+
 HOLDS: tuple[Verdict, ...] = ("accepted", "uncertain")
 """The verdicts on results that are used and told."""
 
@@ -36,24 +47,53 @@ class ImageEntry(TypedDict):
     turn: int
 
 
+class Attempt(TypedDict):
+    """One try at a step.
+
+    ``models`` are those that it leased, by job; ``without`` are those that it had to do without; ``why`` it did not
+    hold, ``""`` where it did.
+    """
+
+    models: dict[str, str]
+    without: list[str]
+    seconds: float
+    why: str
+
+
 class Step(TypedDict):
     """One proposal carried out, or given up.
 
     ``round`` counts the plans of a request, ``id`` the proposals of that plan. ``args`` are as planned (``"$1"``,
-    ``"#2"``), ``artifact`` is the tool's (see ``tools.base.VisionTool``) and ``{}`` where there is none, ``error`` says
-    why there is none, ``bug`` whether the error was one that no tool should raise.
+    ``"#2"``), ``inputs`` the same with references replaced by content ids. ``artifact`` is the tool's (see
+    ``tools.base.VisionTool``) and ``{}`` where there is none; then ``error`` says why and ``cause`` is its kind.
+    ``attempts`` are all tries, the last one included; ``seconds`` is the time of them together, and ``model`` what made
+    the result.
     """
 
     round: int
     id: int
     tool: str
     args: dict[str, Any]
+    inputs: dict[str, Any]
     model: str
     seconds: float
-    verdict: Verdict | Literal["unverified"]
+    verdict: Verdict | Pending
     artifact: dict[str, Any]
     error: str
-    bug: bool
+    cause: Cause
+    attempts: list[Attempt]
+
+
+def merge_steps(before: list[Step], new: list[Step]) -> list[Step]:
+    """The reducer of ``steps``: one step for each proposal, however often it is told, and none but of the newest plan.
+
+    An empty list begins anew.
+    """
+    if not new:
+        return []
+    newest = max(step["round"] for step in new)
+    merged = {step["id"]: step for step in (*before, *new) if step["round"] == newest}
+    return [merged[number] for number in sorted(merged)]
 
 
 class AgentState(TypedDict, total=False):
@@ -69,21 +109,33 @@ class AgentState(TypedDict, total=False):
     plan: str
     round: int
     critique: str
-    steps: list[Step]
+    steps: Annotated[list[Step], merge_steps]
     earlier: list[Step]
-    started: float
     answer: str
     status: Status
     warnings: list[str]
 
 
-def fresh_turn(request: str, turn: int, images: list[ImageEntry], started: float) -> AgentState:
+class Task(TypedDict):
+    """What one task of the executor is sent: a proposal that is ready, its references resolved to content ids.
+
+    ``attempts`` are those before, ``without`` the models to leave out.
+    """
+
+    turn: int
+    round: int
+    proposal: str
+    inputs: dict[str, Any]
+    attempts: list[Attempt]
+    without: list[str]
+
+
+def fresh_turn(request: str, turn: int, images: list[ImageEntry]) -> AgentState:
     """The input of the graph for a new request of a conversation."""
     return AgentState(
         request=request,
         turn=turn,
         images=images,
-        started=started,
         plan="",
         round=0,
         critique="",

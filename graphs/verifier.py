@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
+from langgraph.types import Send
 
+from visiongpt_agent.graphs.messages import tool_message
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.state import AgentState, ImageEntry, Step
-from visiongpt_agent.plan import parse_plan
+from visiongpt_agent.graphs.retries import next_try
+from visiongpt_agent.graphs.run import Runs, Stop
+from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step, Verdict, merge_steps
+from visiongpt_agent.graphs.waves import is_complete, is_finished, never_run, wave
 
 
 class Verifier:
     """Gives every new step its verdict and enters accepted pictures into the conversation."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, runs: Runs) -> None:
         self._resources = resources
+        self._runs = runs
 
     def __call__(self, state: AgentState) -> dict[str, Any]:
-        tell = get_stream_writer()
-        made: list[ImageEntry] = []
-        steps: list[Step] = []
-        for step in state["steps"]:
-            judged = step
-            if step["verdict"] == "unverified":
-                judged = _judge(step)
-                if judged["verdict"] != "rejected" and "image" in judged["artifact"]:
-                    made.append(_entry(judged, state["turn"]))
-            if step is not judged or step["verdict"] in ("failed", "skipped"):
-                tell({"finished": _brief(judged)})
-            steps.append(judged)
-        return {"steps": steps, "images": made, "critique": critique(steps) if _complete(state, steps) else ""}
+        stop = self._runs.current(state["turn"]).stop()
+        judged = [self._judge(step, stop) for step in state["steps"] if not is_finished(step)]
+        known = merge_steps(state["steps"], judged) if judged else state["steps"]
+        new = [*judged, *never_run(state, known, stop)]
+        if not new:
+            return {}
+        _tell(new)
+        steps, finished = merge_steps(known, new), [step for step in new if is_finished(step)]
+        return {
+            "steps": new,
+            "images": [_entry(step, state["turn"]) for step in finished if _shows(step)],
+            "messages": [tool_message(step, state["turn"]) for step in finished],
+            "critique": critique(steps) if is_complete(state["plan"], steps) else "",
+        }
 
-    def route(self, state: AgentState) -> Literal["executor", "planner", "responder"]:
+    def route(self, state: AgentState) -> list[Send] | Literal["planner", "responder"]:
         """Where the loop goes: the next wave, a new plan for what failed, or the answer."""
-        if not _complete(state, state["steps"]):
-            return "executor"
-        limits = self._resources.limits
-        in_time = time.time() - state["started"] < limits.seconds
-        if state["critique"] and state["round"] < limits.rounds and in_time:
+        if not is_complete(state["plan"], state["steps"]):
+            return wave(state, self._resources) or "responder"
+        if state["critique"] and state["round"] < self._resources.limits.rounds:
+            if self._runs.current(state["turn"]).stop():
+                return "responder"
             with self._resources.llm() as llm:
                 # A model that only plans was never taught to read a critique: it would propose the same again.
                 if llm.writes:
                     return "planner"
         return "responder"
+
+    def _judge(self, step: Step, stop: Stop | None) -> Step:
+        verdict = _verdict(step)
+        if verdict in ("failed", "rejected") and stop is None and next_try(step, self._resources):
+            return {**step, "verdict": "retry"}
+        error = "; ".join(step["artifact"]["problems"]) if verdict == "rejected" else step["error"]
+        return {**step, "verdict": verdict, "error": error}
 
 
 def critique(steps: list[Step]) -> str:
@@ -54,19 +66,22 @@ def critique(steps: list[Step]) -> str:
         if step["verdict"] == "failed":
             lines.append(f"#{step['id']} {step['tool']} failed: {step['error']}")
         elif step["verdict"] == "rejected":
-            lines.append(f"#{step['id']} {step['tool']} was rejected: {'; '.join(step['artifact']['problems'])}")
+            lines.append(f"#{step['id']} {step['tool']} was rejected: {step['error']}")
     return "\n".join(lines)
 
 
-def _judge(step: Step) -> Step:
-    problems = step["artifact"].get("problems", [])
-    if problems:
-        return {**step, "verdict": "rejected", "error": "; ".join(problems)}
-    return {**step, "verdict": "uncertain" if step["artifact"].get("uncertain") else "accepted"}
+def _verdict(step: Step) -> Verdict:
+    if step["cause"] == "denied":
+        return "skipped"
+    if not step["artifact"]:
+        return "failed"
+    if step["artifact"]["problems"]:
+        return "rejected"
+    return "uncertain" if step["artifact"]["uncertain"] else "accepted"
 
 
-def _complete(state: AgentState, steps: list[Step]) -> bool:
-    return len(steps) >= len(parse_plan(state["plan"]))
+def _shows(step: Step) -> bool:
+    return step["verdict"] in HOLDS and "image" in step["artifact"]
 
 
 def _entry(step: Step, turn: int) -> ImageEntry:
@@ -81,7 +96,12 @@ def _entry(step: Step, turn: int) -> ImageEntry:
     )
 
 
-def _brief(step: Step) -> dict[str, Any]:
-    """What a progress display needs to know of a step."""
-    told = step["error"] or step["artifact"].get("summary", "")
-    return {key: step[key] for key in ("id", "tool", "seconds", "verdict")} | {"told": told}
+def _tell(steps: list[Step]) -> None:
+    """Tell a progress display what became of the steps that were just judged."""
+    write = get_stream_writer()
+    for step in steps:
+        key = "finished" if is_finished(step) else "retried"
+        brief: dict[str, Any] = {name: step[name] for name in ("id", "tool", "seconds", "verdict")}
+        last = step["attempts"][-1]["why"] if step["attempts"] else ""
+        told = step["error"] or last or step["artifact"].get("summary", "")
+        write({key: brief | {"model": step["model"], "told": told, "attempts": len(step["attempts"])}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -216,7 +215,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         _check_mentioned(request, len(known) + len(images))
         if self._given is None and not self.pool.has(jobs.LLM):
             raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
-        return fresh_turn(request, turn, images, time.time())
+        return fresh_turn(request, turn, images)
 
     def _entry(self, source: Any, turn: int) -> ImageEntry:
         if isinstance(source, StoredImage):

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,7 +84,7 @@ class ModelPool:
         self._closed = False
 
     @contextmanager
-    def use(self, job: str, kind: TypeForm[T]) -> Iterator[T]:
+    def use(self, job: str, kind: TypeForm[T], *, without: Collection[str] = ()) -> Iterator[T]:
         """Lease the model for a job: ``with models.use(jobs.OCR, jobs.TextReader) as reader: ...``.
 
         Where the first choice does not fit into memory the next one is taken.
@@ -92,13 +92,18 @@ class ModelPool:
         Args:
             job: What is to be done, of :mod:`visiongpt_agent.models.jobs`.
             kind: The job's protocol, which types the model.
+            without: Names of models that are not to be taken.
 
         Raises:
             WeightsError: If no model for the job is usable here; the message says what to do.
             ModelMemoryError: If none of the usable ones fits.
         """
-        with self._released_after(self._acquire_for(job)) as model:
+        with self._released_after(self._acquire_for(job, without)) as model:
             yield cast(T, model)
+
+    def without(self, names: Collection[str]) -> ModelView:
+        """The pool without some models, which keeps note of those that are leased through it."""
+        return ModelView(self, frozenset(names))
 
     @contextmanager
     def lease(self, model: type[M]) -> Iterator[M]:
@@ -115,9 +120,9 @@ class ModelPool:
         """Whether a model for the job is usable here."""
         return self.chosen(job) is not None
 
-    def chosen(self, job: str) -> ModelCard | None:
+    def chosen(self, job: str, *, without: Collection[str] = ()) -> ModelCard | None:
         """The model that does the job here, None if there is none."""
-        return next((model.card for model in self._candidates(job)), None)
+        return next((model.card for model in self._candidates(job) if model.card.name not in without), None)
 
     def name(self, job: str) -> str:
         """The name of the model that does the job here, ``""`` where there is none.
@@ -220,9 +225,11 @@ class ModelPool:
             f"{format_bytes(max(budgets.values()))}; set VISIONGPT_MEMORY higher or choose a smaller model"
         )
 
-    def _acquire_for(self, job: str) -> _Entry:
+    def _acquire_for(self, job: str, without: Collection[str] = ()) -> _Entry:
         failures: list[ModelMemoryError] = []
         for model in self._candidates(job):
+            if model.card.name in without:
+                continue
             try:
                 entry = self._acquire(model)
             except ModelMemoryError as error:
@@ -234,7 +241,7 @@ class ModelPool:
             return entry
         if failures:
             raise failures[0]
-        raise WeightsError(f"no model for {job} is usable here; {self.remedy(job)}")
+        raise WeightsError(f"no model for {job} is usable here; {self.remedy(job) or 'all have been tried'}")
 
     def _stand_ins(self) -> dict[str, str]:
         """By job, the model that last served this thread, where that was not the first choice."""
@@ -304,7 +311,7 @@ class ModelPool:
         try:
             loaded = entry.model.load(folder, placement)
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return error.with_traceback(None)  # whose frames would keep half of the model alive
         with self._changed:
@@ -421,6 +428,41 @@ class ModelPool:
         )
 
 
+class ModelView:
+    """The pool as one attempt at something sees it: without the models that were tried before.
+
+    Attributes:
+        used: The models leased through it, by job; one whose weights could not be loaded is among them.
+    """
+
+    def __init__(self, pool: ModelPool, without: frozenset[str]) -> None:
+        self._pool = pool
+        self._without = without
+        self.used: dict[str, str] = {}
+
+    @contextmanager
+    def use(self, job: str, kind: TypeForm[T]) -> Iterator[T]:
+        """Lease a model for a job; see :meth:`ModelPool.use`."""
+        if chosen := self._pool.chosen(job, without=self._without):
+            self.used[job] = chosen.name
+        with self._pool.use(job, kind, without=self._without) as model:
+            self.used[job] = cast(Model, model).card.name
+            yield model
+
+    def has(self, job: str) -> bool:
+        """Whether a model for the job is left."""
+        return self._pool.chosen(job, without=self._without) is not None
+
+    def name(self, job: str) -> str:
+        """The name of the model that did the job, or would; ``""`` where there is none."""
+        chosen = self._pool.chosen(job, without=self._without)
+        return self.used.get(job) or (chosen.name if chosen else "")
+
+    def remedy(self, job: str) -> str:
+        """What to do so that the job can be done here; ``""`` if it can."""
+        return "" if self.has(job) else self._pool.remedy(job) or "all models for it have been tried"
+
+
 @dataclass(eq=False)
 class _Entry:
     """A model loaded or being loaded; ``holders`` counts leases by thread, the load and waits for it included."""
@@ -442,7 +484,7 @@ class _NoRoomError(ModelMemoryError):
     """A wait was given up for what this thread holds; others may fare better."""
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether a library says in its own way that memory ran out."""
     if isinstance(error, MemoryError | ModelMemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True

@@ -1,0 +1,36 @@
+"""What else can be tried for a step that did not hold: the next models for its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from visiongpt_agent.graphs.resources import Resources
+from visiongpt_agent.graphs.state import Step
+from visiongpt_agent.tools.base import ToolSpec
+
+
+def next_try(step: Step, resources: Resources) -> list[str] | None:
+    """The models to leave out at the next try of a step, None where no other could come to anything else.
+
+    A tool that gave up before it used any model was asked for what cannot be done: it is not asked again.
+    """
+    spec = resources.tools.get(step["tool"])
+    last = step["attempts"][-1] if step["attempts"] else None
+    if spec is None or last is None or len(step["attempts"]) > resources.limits.retries:
+        return None
+    return _other_models(spec, last["models"], last["without"], resources) or None
+
+
+def _other_models(spec: ToolSpec, used: Mapping[str, str], tried: list[str], resources: Resources) -> list[str]:
+    """The models to leave out so that others do the jobs; empty where there are none for any of them."""
+    replaceable = {name for job, name in used.items() if _doable(spec, job, resources, leaving_out={*tried, name})}
+    for left_out in ({*tried, *replaceable}, *({*tried, name} for name in sorted(replaceable))):
+        if replaceable and spec.usable(resources.models.without(left_out)):
+            return sorted(left_out)
+    return []
+
+
+def _doable(spec: ToolSpec, job: str, resources: Resources, *, leaving_out: set[str]) -> bool:
+    models = resources.models.without(leaving_out)
+    alternatives = next((jobs for jobs in spec.needs if job in jobs), (job,))
+    return any(models.has(other) for other in alternatives)
