@@ -12,6 +12,8 @@ The file is named by ``VISIONGPT_CONFIG``; the environment wins over it::
 
     [weights]                      # folders of your own, by model
     "sam-vit-b" = "~/checkpoints/sam"
+
+``VISIONGPT_IMAGE_ROOTS`` and ``VISIONGPT_WEB_IMAGES`` say where pictures may come from; the file has no word in it.
 """
 
 from __future__ import annotations
@@ -47,9 +49,14 @@ class Settings:
         models: Model name by job: the user's choice (table ``[models]``).
         weights: Folder by model name, of the user's own weights (table ``[weights]``, and the sub-folders of
             ``VISIONGPT_WEIGHTS``, each named after its model).
-        state: Folder of the conversations that have a name (``VISIONGPT_STATE``; in the user's state folder by default).
-        database: ``postgresql://...`` where ``VISIONGPT_STATE`` names a server to keep conversations on; the folder then
-            keeps their pictures.
+        image_roots: Folders that the paths of pictures must lie in (``VISIONGPT_IMAGE_ROOTS``, separated as in
+            ``PATH``); by default they may lie anywhere.
+        web_images: Whether pictures are fetched from ``http`` and ``https`` URLs (``VISIONGPT_WEB_IMAGES=1``); never
+            from a private network.
+        state: Folder of the conversations that have a name (``VISIONGPT_STATE``; in the user's state folder by
+            default).
+        database: ``postgresql://...`` where ``VISIONGPT_STATE`` names a server to keep conversations on; the folder
+            then keeps their pictures.
     """
 
     home: Path
@@ -60,6 +67,8 @@ class Settings:
     weights: Mapping[str, Path] = field(default_factory=dict, hash=False)
     state: Path = field(default_factory=lambda: _default_state())  # the function stands further down
     database: str = field(default="", repr=False)  # its address has a password in it
+    image_roots: tuple[Path, ...] = ()
+    web_images: bool = False
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -82,6 +91,8 @@ class Settings:
             memory=parse_bytes(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0"))),
             models=_table(file, "models"),
             weights=folders,
+            image_roots=_roots(environ.get("VISIONGPT_IMAGE_ROOTS", "")),
+            web_images=_switch(environ.get("VISIONGPT_WEB_IMAGES", ""), "VISIONGPT_WEB_IMAGES"),
             state=Path(folders_named[0]).expanduser() if folders_named else _default_state(),
             database=places[0] if places and places[0].startswith(_DATABASES) else "",
         )
@@ -135,6 +146,20 @@ def _default_state() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("visiongpt")
+
+
+def _roots(text: str) -> tuple[Path, ...]:
+    roots = tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"VISIONGPT_IMAGE_ROOTS names {root}, which is not a folder")
+    return roots
+
+
+def _switch(text: str, name: str) -> bool:
+    if text.lower() not in ("", "0", "1", "false", "true", "no", "yes", "off", "on"):
+        raise InputError(f"{name}={text!r} is neither 1 nor 0")
+    return text.lower() in ("1", "true", "yes", "on")
 
 
 def _device(text: str) -> str:

@@ -46,7 +46,7 @@ class Locks:
                 Path(lock.lock_file).unlink(missing_ok=True)
 
     def clean_up(self, sweep: Callable[[], None], *, wanted: bool = False) -> None:
-        """Clean up after a crash, or where it is ``wanted``, unless somebody is at work: then the next start does it."""
+        """Clean up after a crash or where it is ``wanted``; while somebody is at work it is left to a later start."""
         with self._gate(), ExitStack() as held:
             if wanted:
                 (self._folder / "wanted.lock").touch()
