@@ -25,7 +25,9 @@ from visiongpt_agent.models import jobs
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.report import build_result
 from visiongpt_agent.settings import Settings
+from visiongpt_agent.sources import Sources
 from visiongpt_agent.tools import catalog
+from visiongpt_agent.web_pictures import is_web_address, shown
 
 if TYPE_CHECKING:
     from visiongpt_agent.result import VisionResult
@@ -221,7 +223,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         if isinstance(source, StoredImage):
             return self._entry_of_stored(source, turn)
         title = _title(source)
-        kept = self.store.add(source, Provenance("user", title))
+        taken = Sources(self.settings.image_roots, self.settings.web_images).take(source)
+        kept = self.store.add(taken, Provenance("user", title), name="" if taken is source else title)
         return ImageEntry(id=kept.id, origin="user", title=title, width=kept.width, height=kept.height, turn=turn)
 
     def _entry_of_stored(self, kept: StoredImage, turn: int) -> ImageEntry:
@@ -279,5 +282,7 @@ def _check_mentioned(request: str, count: int) -> None:
 def _title(source: Any) -> str:
     if isinstance(source, (str, Path)) and not str(source).startswith("data:"):
         # The title goes into the planner's prompt: a file name must not be able to write a line of its own there.
-        return re.sub(r"[^\w.()+-]+", "_", Path(source).name)[:60] or "image"
+        # Of a web address only the path counts: the rest may hold secrets.
+        name = Path(shown(source) if isinstance(source, str) and is_web_address(source) else source).name
+        return re.sub(r"[^\w.()+-]+", "_", name)[:60] or "image"
     return "image"

@@ -8,7 +8,6 @@ their content, so that the state of a conversation holds short names only.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 import json
@@ -60,8 +59,13 @@ def decode(source: Any, *, name: str = "") -> Image.Image:
         return _decode_bytes(bytes(source), name or "the picture")
     if isinstance(source, str) and source.startswith("data:"):
         return _decode_bytes(_data_url(source), name or "the data URL")
-    if isinstance(source, str) and re.match(r"https?://", source):
-        raise InputError(f"{source[:80]}: pictures are not fetched from the web; download it and give its path")
+    if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):
+        from visiongpt_agent.web_pictures import shown
+
+        raise InputError(
+            f"{shown(source)}: pictures are not fetched from the web; download it and give its path, "
+            "or allow it with VISIONGPT_WEB_IMAGES=1"
+        )
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         return _decode_bytes(_read_file(path), name or str(path))
@@ -103,9 +107,11 @@ def _data_url(url: str) -> bytes:
     head, _, body = url.partition(",")
     if not re.fullmatch(r"data:image/[\w.+-]+;base64", head):
         raise InputError("a data URL must start with data:image/...;base64,")
+    if len(body) > MAX_FILE_BYTES * 4 // 3 + 4:
+        raise InputError(f"the data URL has more than {MAX_FILE_BYTES // 2**20} MB: make the picture smaller")
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or letters beyond ASCII
         raise InputError("the data URL is not valid base64: encode the picture again") from None
 
 

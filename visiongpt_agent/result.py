@@ -195,7 +195,7 @@ def _call(step: StepReport) -> str:
 
 def _free_path(folder: Path, title: str, data: bytes) -> Path:
     """A name that no other picture has: a file is only ever replaced by the same bytes."""
-    stem = re.sub(r"[^\w.-]+", "_", title).strip("._")[:80] or "picture"
+    stem = re.sub(r"[^\w.-]+", "_", title).strip("._-")[:80].encode()[:200].decode(errors="ignore") or "picture"
     names: Sequence[str] = (f"{stem}.png", *(f"{stem}-{n}.png" for n in range(2, 10_000)))
     for name in names:
         path = folder / name
