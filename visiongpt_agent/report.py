@@ -25,7 +25,15 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
     held = [step for step in steps if step["verdict"] in HOLDS]
     names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
     regions = tuple(
-        RegionResult(_looked_at(step, names), step["tool"], step["artifact"]["regions"], _items(step))
+        RegionResult(
+            of=_looked_at(step, names),
+            tool=step["tool"],
+            id=step["artifact"]["regions"],
+            items=_items(step),
+            image=_image_of(step),
+            title=_stem(step, held, state),
+            outlined=is_used(step, [other for other in held if other["artifact"]["kind"] == "regions"]),
+        )
         for step in held
         if step["artifact"]["kind"] == "regions"
     )

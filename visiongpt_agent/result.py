@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from visiongpt_agent.images import ImageStore
 
-Status = Literal["done", "partial", "declined", "failed"]
+Status = Literal["done", "partial", "declined", "failed", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,25 @@ class ResultImage:
 
 @dataclass(frozen=True)
 class RegionResult:
-    """Regions that a step found on the image ``of`` (``$1``); ``id`` is where the store has them, masks included."""
+    """Regions that a step found.
+
+    Attributes:
+        of: The image that they are on, ``$1``; ``""`` for one that has no name.
+        tool: What found them.
+        id: Where the store has them, masks included.
+        items: Label, score and box of each.
+        image: The content id of that image.
+        title: What to call it: the file's name without its suffix.
+        outlined: Whether a later step handed the same regions back with masks.
+    """
 
     of: str
     tool: str
     id: str
     items: tuple[Mapping[str, Any], ...]
+    image: str = ""
+    title: str = ""
+    outlined: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +90,9 @@ class VisionResult:
         regions: Regions found.
         steps: The steps taken.
         warnings: What may be wrong, and what was not done.
-        status: ``done``, ``partial``, ``declined`` or ``failed``.
+        status: ``done``, ``partial``, ``declined``, ``failed``, or ``waiting`` for a person's approval.
         thread_id: The conversation; give it in the config of the next request to follow up.
+        pending: The calls that wait for approval, e.g. ``#2 = inpaint(image=$1, regions=#1)``.
     """
 
     answer: str
@@ -89,6 +103,7 @@ class VisionResult:
     warnings: tuple[str, ...] = ()
     status: Status = "done"
     thread_id: str = ""
+    pending: tuple[str, ...] = ()
     store: ImageStore | None = field(default=None, repr=False, compare=False)
 
     def picture(self, index: int = -1) -> Image.Image:
@@ -146,6 +161,7 @@ class VisionResult:
             ],
             "warnings": list(self.warnings),
             "status": self.status,
+            **({"pending": list(self.pending), "thread_id": self.thread_id} if self.pending else {}),
         }
 
     def to_json(self) -> str:
