@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from visiongpt_agent.cli import evaluate, models
+from visiongpt_agent.cli import evaluate, models, threads
 from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
 from visiongpt_agent.cli.plan import plan
 from visiongpt_agent.cli.quiet import hush_libraries
 from visiongpt_agent.cli.run import run
+from visiongpt_agent.cli.serve import serve
 from visiongpt_agent.cli.tools import tools
 
 app = typer.Typer(
@@ -21,9 +22,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, chat, plan, tools, doctor):
+for command in (run, chat, plan, tools, doctor, serve):
     app.command()(command)
 app.add_typer(models.app, name="models")
+app.add_typer(threads.app, name="threads")
 app.add_typer(evaluate.app, name="eval")
 
 
