@@ -1,7 +1,8 @@
 """The responder node: one comprehensive answer from all results.
 
 The account is composed from what the tools said of their own accepted results, so that it cannot claim what was not
-done. A chat model that can write may reword it; its wording is used only where the account supports it.
+done. A chat model that can write may reword what is sure of it; its wording is used as far as the account bears it out
+(:mod:`~visiongpt_agent.graphs.grounding`). Doubts and gaps are always told in plain words.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 
+from visiongpt_agent.graphs.coverage import gaps
+from visiongpt_agent.graphs.grounding import Told, ground
 from visiongpt_agent.graphs.lineage import is_used, origin
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.self_knowledge import answer_about_self, explain_decline
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Status, Step
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.prompts import render_prompt
+from visiongpt_agent.redaction import guarded, redacted
+from visiongpt_agent.untrusted import defused
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +33,6 @@ _ASKS_WHAT_IS_THERE = re.compile(
     r"\b(how many|count|number of|find|where|locate|detect|spot|is there|are there|any|segment|mask|outline|show)\b",
     re.I,
 )
-
-_SHARED_WORDS = 0.5
 
 
 class Responder:
@@ -40,10 +44,16 @@ class Responder:
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
         control = parse_plan(state["plan"]).control
         if control is not None and not state["earlier"]:
-            return self._finish(*self._told_without_tools(control, state), [], state, config)
+            answer, status = self._told_without_tools(control, state)
+            return _finished(answer, status, [])
         steps = [*state["earlier"], *state["steps"]]
+        missed = gaps(state["request"], steps, state["images"], state["turn"])
         account = compose(state["request"], steps, state)
-        return self._finish(account, overall(steps), warnings_of(steps), state, config)
+        status = overall(steps)
+        if missed and status == "done":
+            status = "partial"
+        told = [self._reworded(account, state["request"], config), *account.doubts, *missed]
+        return _finished(" ".join(part for part in told if part), status, [*warnings_of(steps), *missed])
 
     def _told_without_tools(self, control: Proposal, state: AgentState) -> tuple[str, Status]:
         if control.tool == "reply":
@@ -51,46 +61,49 @@ class Responder:
         reason = str(control.args["reason"])
         if state["status"] == "failed":
             return f"Nothing was done: {reason}.", "failed"
-        return explain_decline(reason, state), "declined"
+        return explain_decline(reason, state, self._resources), "declined"
 
-    def _finish(
-        self, account: str, status: Status, warnings: list[str], state: AgentState, config: RunnableConfig
-    ) -> dict[str, Any]:
-        # Fluent words tend to smooth over a gap: what is doubtful or incomplete is told in the plain account.
-        plain = status in ("partial", "failed") or bool(warnings)
-        answer = account if plain else self._reworded(account, state["request"], config)
-        return {"answer": answer, "status": status, "warnings": warnings, "messages": [AIMessage(answer)]}
-
-    def _reworded(self, account: str, request: str, config: RunnableConfig) -> str:
+    def _reworded(self, account: Account, request: str, config: RunnableConfig) -> str:
+        """What was found, done and not done, in the chat model's words where they say no more than the account."""
+        if not account.sure or account.ended:
+            return account.text
         with self._resources.llm() as llm:
             if not llm.writes:
-                return account
-            told = render_prompt("responder", request=request, account=account)
+                return account.text
+            sure = " ".join(told.text for told in account.sure)
+            prompt = render_prompt("responder", request=request, account=sure)
             try:
-                answer = llm.chat.invoke([SystemMessage(render_prompt("responder_system")), HumanMessage(told)], config)
-            except Exception:
+                answer = llm.chat.invoke(
+                    [SystemMessage(render_prompt("responder_system")), HumanMessage(prompt)], guarded(config)
+                )
+            except Exception as fault:
+                redacted(fault)
                 logger.exception("the chat model did not word the answer; the plain account is told")
-                return account
-        text = answer.text.strip()
-        return text if text and supported(text, account, request) else account
+                return account.text
+        return " ".join([ground(answer.text, account.sure), *account.gaps])
 
 
-def supported(text: str, account: str, request: str) -> bool:
-    """Whether a wording stays with its account.
+@dataclass(frozen=True)
+class Account:
+    """What came of the steps, in plain sentences.
 
-    Every number and every quotation in it must stand in the account or the request, and at least half of its longer
-    words too, so that it is the account in other words and not another story.
+    Attributes:
+        sure: Told of accepted results.
+        gaps: What was not done, and why.
+        doubts: What may be wrong with the results.
+        text: ``sure`` and ``gaps`` in the order of the steps.
+        ended: Whether the person or a time limit ended the run: nobody waits for fine words then.
     """
-    known = f"{account} {request}".casefold()
-    numbers = re.findall(r"\d+(?:[.,]\d+)?", text)
-    quotations = re.findall(r'["“«]([^"”»]{2,})["”»]', text)
-    words = {word.casefold() for word in re.findall(r"[^\W\d_]{4,}", text)}
-    shared = sum(word in known for word in words)
-    return (
-        all(number in known for number in numbers)
-        and all(quotation.casefold().strip(" .,") in known for quotation in quotations)
-        and shared >= _SHARED_WORDS * len(words) > 0
-    )
+
+    sure: list[Told]
+    gaps: list[str]
+    doubts: list[str]
+    text: str
+    ended: bool
+
+
+def _finished(answer: str, status: Status, warnings: list[str]) -> dict[str, Any]:
+    return {"answer": answer, "status": status, "warnings": warnings, "messages": [AIMessage(answer)]}
 
 
 def overall(steps: Sequence[Step]) -> Status:
@@ -109,18 +122,31 @@ def warnings_of(steps: Sequence[Step]) -> list[str]:
     return list(dict.fromkeys([*doubts, *gaps]))
 
 
-def compose(request: str, steps: Sequence[Step], state: AgentState) -> str:
-    """The account in plain sentences: what was found and done, what is doubtful, what was not done and why."""
+def compose(request: str, steps: Sequence[Step], state: AgentState) -> Account:
+    """The account of the steps: what was found and done, what is doubtful, what was not done and why."""
     held = [step for step in steps if step["verdict"] in HOLDS]
     several = len({origin(step, steps) for step in steps}) > 1
-    sentences: list[str] = []
+    sure: list[Told] = []
+    missed: list[str] = []
+    text: list[str] = []
     for step in steps:
         sentence = _tell(step, steps, silent=_is_means(step, held, request))
-        if sentence and several and origin(step, steps):
-            sentence = f"{_title(origin(step, steps), state)}: {sentence}"
-        sentences.append(sentence)
-    doubts = [note for step in held for note in step["artifact"]["uncertain"]]
-    return " ".join(dict.fromkeys(s for s in [*sentences, *doubts] if s))
+        name = origin(step, steps)
+        title = _title(name, state) if name else ""
+        if not sentence:
+            continue
+        if several and name:
+            sentence = f"{title}: {sentence}"
+        if sentence in text:
+            continue
+        text.append(sentence)
+        if step["verdict"] in HOLDS:
+            sure.append(Told(sentence, frozenset({name, title} - {""}), must_name=several and bool(name)))
+        else:
+            missed.append(sentence)
+    doubts = dict.fromkeys(note for step in held for note in step["artifact"]["uncertain"])
+    ended = any(step["cause"] in ("cancelled", "deadline") for step in steps)
+    return Account(sure, missed, [note for note in doubts if note not in text], " ".join(text), ended)
 
 
 def _is_means(step: Step, held: Sequence[Step], request: str) -> bool:

@@ -76,15 +76,57 @@ def answer_about_self(request: str, resources: Resources) -> str:
     return abilities(resources)
 
 
-def explain_decline(reason: str, state: AgentState) -> str:
-    """Why the request was declined, and what would help."""
-    lacking = re.match(r"(\w+) has no model here: (.+)", reason)
-    if lacking:
+def explain_decline(reason: str, state: AgentState, resources: Resources) -> str:
+    """Why the request was declined, and what would help.
+
+    The reason is the planning model's: it is told only as far as its words are the person's own or usual ones for a
+    refusal, or where it is the planner's report of a missing model or of a plan that could not be used.
+    """
+    lacking = re.match(r"(\w+) has no model here: (.+)", reason, re.S)
+    if lacking and lacking[1] in resources.tools and resources.tools[lacking[1]].lacks(resources.models) == lacking[2]:
         ability = _ABILITIES.get(lacking[1], lacking[1].replace("_", " "))
         return f"To {ability} I need a model that is not here: {lacking[2]}."
     if "image" in reason and not state["images"]:
         return "That needs a picture, and none was given: hand one in with the request."
-    if re.search(r"\b(image|picture|photo)\b", reason):
+    own = reason.startswith("no usable plan was made (")
+    told = reason.strip(" .") if own or _is_plain(reason, state["request"]) else "no tool here does what is asked"
+    if not own and re.search(r"\b(image|picture|photo)\b", reason):
         names = ", ".join(f"${k} ({entry['title']})" for k, entry in enumerate(state["images"], 1))
-        return f"I cannot do that: {reason}. The images here are {names}."
-    return f"I cannot do that: {reason}. Ask me what I can do to see what is possible."
+        return f"I cannot do that: {told}. The images here are {names}."
+    return f"I cannot do that: {told}. Ask me what I can do to see what is possible."
+
+
+_REFUSAL: Final = frozenset(
+    {
+        *("no", "not", "none", "nothing", "tool", "tools", "can", "cannot", "do", "does", "is", "are", "there", "here"),
+        *(
+            "for",
+            "of",
+            "to",
+            "the",
+            "a",
+            "an",
+            "in",
+            "on",
+            "with",
+            "this",
+            "that",
+            "it",
+            "and",
+            "or",
+            "without",
+            "only",
+        ),
+        *("image", "images", "picture", "pictures", "photo", "photos", "given", "named", "such", "need", "needs"),
+        *("asked", "request", "supported", "model", "available", "possible", "else", "what", "works"),
+        *("second", "third", "fourth", "fifth", "sixth", "tenth"),
+        *("audio", "sound", "music", "speech", "video", "animation", "e-mail", "email", "mail", "printing", "print"),
+        *("web", "internet", "search", "browsing", "file", "files", "code", "payment", "calendar", "text", "writing"),
+        *("document", "documents", "names", "name", "identity", "person", "people", "medical", "advice"),
+    }
+)
+
+
+def _is_plain(reason: str, request: str) -> bool:
+    words = set(re.findall(r"[^\s.,;:()!?]+", reason.casefold()))
+    return len(reason) <= 200 and words <= _REFUSAL | set(re.findall(r"[^\s.,;:()!?]+", request.casefold()))

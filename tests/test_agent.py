@@ -15,7 +15,7 @@ from visiongpt_agent import InputError, VisionGPT, VisionResult, sample_photo
 from visiongpt_agent.pool import ModelPool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)"
-WORDED = "The picture was turned."
+WORDED = "The picture is turned 90 degrees clockwise."
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_a_failing_chat_model_raises_nothing(pool: ModelPool, photo: Callable[[s
     [
         ("Your picture now stands upright, at 640 pixels.", False),
         ('The sign says "keep out".', False),
-        ("The picture is turned by 180 degrees.", True),
+        ("The picture is turned by 180 degrees clockwise.", True),
         ("Two elephants greet you warmly from beyond.", False),
         ("", False),
     ],
