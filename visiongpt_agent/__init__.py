@@ -12,8 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Event, Request, VisionGPT
-    from visiongpt_agent.errors import InputError, PlanError, ToolError, VisionGPTError, WeightsError
+    from visiongpt_agent.agent import Conversation, Event, Request, VisionGPT
+    from visiongpt_agent.errors import InputError, PlanError, StateError, ToolError, VisionGPTError, WeightsError
     from visiongpt_agent.graphs.resources import Limits
     from visiongpt_agent.images import ImageStore
     from visiongpt_agent.langchain.message_graph import message_graph
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from visiongpt_agent.settings import Settings
 
 _HOMES = {
+    "Conversation": "agent",
     "Event": "agent",
     "ImageStore": "images",
     "InputError": "errors",
@@ -37,6 +38,7 @@ _HOMES = {
     "Regions": "regions",
     "Request": "agent",
     "Settings": "settings",
+    "StateError": "errors",
     "ToolError": "errors",
     "VisionGPT": "agent",
     "VisionGPTError": "errors",
@@ -49,6 +51,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Conversation",
     "Event",
     "ImageStore",
     "InputError",
@@ -60,6 +63,7 @@ __all__ = [
     "Regions",
     "Request",
     "Settings",
+    "StateError",
     "ToolError",
     "VisionGPT",
     "VisionGPTError",

@@ -34,10 +34,12 @@ def chat(
     images: Annotated[list[str] | None, typer.Option("--image", "-i", metavar="IMG", help="A picture.")] = None,
 ) -> None:
     """Talk about pictures: every request can refer to the pictures and results before it."""
+    from langgraph.checkpoint.memory import InMemorySaver
+
     from visiongpt_agent.agent import VisionGPT
 
     with quiet():
-        agent = VisionGPT()
+        agent = VisionGPT(checkpointer=InMemorySaver())
     with closing(agent):
         conversation = Conversation(agent)
         for image in images or []:

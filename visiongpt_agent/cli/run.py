@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,30 +21,42 @@ from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Event
+    from visiongpt_agent.agent import Event, VisionGPT
     from visiongpt_agent.result import VisionResult
 
 DEFAULT_FOLDER = Path("visiongpt-out")
 
 
 def run(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="What you want; the pictures are $1, $2, ...")],
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="What you want; the pictures are $1, $2, ...")] = "",
     more: Annotated[list[str] | None, typer.Argument(metavar="IMG", hidden=True)] = None,
     images: Annotated[list[str] | None, typer.Option("--image", "-i", metavar="IMG", help="A picture.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to put pictures that are made.")] = DEFAULT_FOLDER,
+    thread: Annotated[str, typer.Option("--thread", metavar="NAME", help="Keep it as a part of a conversation.")] = "",
+    resume: Annotated[str, typer.Option("--resume", metavar="NAME", help="Go on with a conversation's request.")] = "",
+    approve: Annotated[
+        bool | None, typer.Option("--approve/--deny", help="With --resume: whether the steps that wait may run.")
+    ] = None,
+    ask_before: Annotated[
+        list[str] | None, typer.Option("--ask-before", metavar="TOOL", help="Ask before this tool runs; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell plan, steps and verdicts on stderr.")] = False,
 ) -> None:
-    """Carry out a request about pictures and print the answer.
+    """Carry out a request about pictures and print the answer, or go on with one that was interrupted.
 
-    Exit code 0: done; 3: done in part, declined or failed; 2: the request or a picture cannot be used.
+    Exit code 0: done; 3: done in part, declined, failed, or it waits; 2: the request or a picture cannot be used.
     """
+    wanted = _Wanted(request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()))
+    wanted.check()
     check_folder(out)
     with quiet():
-        result = _carry_out(request, _in_order(images or [], more or []), out)
+        result = _carry_out(wanted, out)
     if trace:
         _print_trace(result)
     print(result.to_json() if as_json else _as_text(result))
+    if result.status == "waiting":
+        _hint("approve it", f"{_command(result.thread_id)} --approve, or --deny")
     if result.status != "done":
         raise typer.Exit(Exit.NOT_DONE)
 
@@ -52,14 +68,88 @@ def _in_order(options: list[str], more: list[str]) -> list[str]:
     return [*options, *more]
 
 
-def _carry_out(request: str, images: list[str], out: Path) -> VisionResult:
-    from visiongpt_agent.agent import Request, VisionGPT
+@dataclass(frozen=True)
+class _Wanted:
+    """What the command line asks for; ``resume`` names a conversation to go on with."""
 
-    with closing(VisionGPT()) as agent, StepDisplay() as display:
+    request: str
+    images: list[str]
+    thread: str
+    resume: str
+    approve: bool | None
+    ask_before: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.resume or self.thread
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            InputError: Says what to leave out, or what lacks.
+        """
+        if self.resume and (self.request or self.images or self.thread):
+            raise InputError("--resume goes on with the request that was made: give no other, and no pictures")
+        if not self.resume and not self.request:
+            raise InputError("there is no request: say what you want done, or go on with one by --resume NAME")
+        if self.approve is not None and not self.resume:
+            raise InputError("--approve and --deny answer a request that waits: name it with --resume NAME")
+
+
+def _carry_out(wanted: _Wanted, out: Path) -> VisionResult:
+    from visiongpt_agent.agent import VisionGPT
+
+    try:
+        with closing(VisionGPT(ask_before=wanted.ask_before)) as agent:
+            return _saved(_with_answers(agent, wanted), out, wanted.name)
+    except KeyboardInterrupt:
+        if wanted.name:
+            _hint("what is finished is kept; go on", _command(wanted.name))
+        raise
+
+
+def _with_answers(agent: VisionGPT, wanted: _Wanted) -> VisionResult:
+    """The result, with what a person at a terminal answers on the way."""
+    from visiongpt_agent.agent import Request
+
+    person = sys.stdin.isatty() and sys.stderr.isatty()
+    if wanted.resume:
+        result = _shown(agent.stream_resumed(wanted.resume, wanted.approve))
+    else:
+        # Where nobody can be asked now, the request needs a name to be approved by later.
+        made_up = f"run-{secrets.token_hex(4)}" if wanted.ask_before and not person else ""
+        name = wanted.thread or made_up
+        config: Any = {"configurable": {"thread_id": name}} if name else None
+        result = _shown(agent.stream(Request(request=wanted.request, images=wanted.images), config))
+    while result.status == "waiting" and person:
+        allowed = typer.confirm(f"Run {'; '.join(result.pending)}?", err=True)
+        result = _shown(agent.stream_resumed(result.thread_id, allowed))
+    return result
+
+
+def _shown(events: Iterator[Event]) -> VisionResult:
+    with StepDisplay() as display:
         event: Event = {}
-        for event in in_background(agent.stream(Request(request=request, images=images))):
+        for event in in_background(events):
             display.show(event)
-        return event["result"].save(out)
+        return event["result"]
+
+
+def _saved(result: VisionResult, out: Path, name: str) -> VisionResult:
+    try:
+        return result.save(out)
+    except InputError as fault:
+        kept = f"; what was done is kept: {_command(name)} --out FOLDER" if name else ""
+        raise InputError(f"{fault}{kept}") from None
+
+
+def _command(name: str) -> str:
+    return f"visiongpt run --resume {shlex.quote(name)}"
+
+
+def _hint(what: str, command: str) -> None:
+    print(f"visiongpt: {what} with: {command}", file=sys.stderr)
 
 
 def check_folder(folder: Path) -> None:
