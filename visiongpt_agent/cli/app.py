@@ -26,7 +26,6 @@ for command in (run, chat, plan, tools, doctor, serve):
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(threads.app, name="threads")
-app.add_typer(threads.app, name="threads")
 app.add_typer(evaluate.app, name="eval")
 
 
