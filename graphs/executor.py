@@ -26,6 +26,7 @@ from visiongpt_agent.graphs.state import Attempt, Cause, Step, Task
 from visiongpt_agent.graphs.waves import not_run, plain_args
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.pool import is_out_of_memory
+from visiongpt_agent.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def _approved(proposal: Proposal) -> bool:
 
 def _account(fault: Exception, proposal: Proposal) -> tuple[str, Cause]:
     """What went wrong in words, and its kind."""
+    redacted(fault)
     own = fault.__cause__ if isinstance(fault, ToolException) and isinstance(fault.__cause__, Exception) else fault
     told = str(fault).partition("\n")[0][:200]
     if is_out_of_memory(own):

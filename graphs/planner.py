@@ -22,6 +22,7 @@ from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan
 from visiongpt_agent.prompts import planner_user, render_prompt
+from visiongpt_agent.redaction import guarded, redacted
 from visiongpt_agent.tools.base import VisionTool
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Planner:
         except PlanError as fault:
             plan = declined(f"no usable plan was made ({fault})")
         except Exception as fault:  # a chat model may fail in any way of its own
+            redacted(fault)
             logger.exception("the chat model failed")
             plan = declined(f"the language model failed ({type(fault).__name__}: {fault})"[:300])
             failed = True
@@ -127,7 +129,7 @@ def request_plan(
         PlanError: If the model writes no plan that checks.
     """
     catalog, images = {tool.name: tool.signature for tool in tools}, len(image_lines)
-    messages = prompt(llm, image_lines, request, critique)
+    messages, config = prompt(llm, image_lines, request, critique), guarded(config)
     if isinstance(llm.chat, ChatLlama):
         answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
         return _checked(answer, catalog, images)

@@ -40,6 +40,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from visiongpt_agent.errors import InputError, ToolError, VisionGPTError
 from visiongpt_agent.images import ImageStore, Provenance
 from visiongpt_agent.plan import Argument, Kind, Signature, Value
+from visiongpt_agent.redaction import redacted
 from visiongpt_agent.regions import Regions
 
 if TYPE_CHECKING:
@@ -247,7 +248,9 @@ class VisionTool(BaseTool):
             review = self.spec.review(values, output, self.models)
             return output.summary, self._artifact(output, kwargs, parents, review)
         except VisionGPTError as error:
-            raise ToolException(str(error)) from error
+            raise ToolException(str(redacted(error))) from error
+        except Exception as error:
+            raise redacted(error)  # noqa: B904  # the same error, not another
 
     def _resolve(self, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         values: dict[str, Any] = {}

@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.redaction import redacted
 
 
 class Exit(IntEnum):
@@ -58,11 +59,13 @@ def _run(app: typer.Typer) -> int:
             _tell(f"{fault.format_message()} See: {context.command_path if context else 'visiongpt'} --help")
         return fault.exit_code
     except VisionGPTError as fault:
+        redacted(fault)
         if debugging():
             raise
         _tell(str(fault))
         return Exit.BAD_INPUT
     except Exception as fault:
+        redacted(fault)
         if debugging():
             raise
         _tell(f"a bug, {type(fault).__name__}: {fault}; run it again with VISIONGPT_DEBUG=1 and report the traceback")

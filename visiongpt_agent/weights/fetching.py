@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.redaction import redact, redacted
 from visiongpt_agent.weights.progress import Progress
 from visiongpt_agent.weights.sources import PICKLES
 
@@ -84,8 +85,9 @@ def hub_download(
                 )
     except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
         raise WeightsError(
-            f"{repo} at {revision} could not be downloaded from the hub ({_first_sentence(error)}); bring its files "
-            f"({', '.join(patterns)}) in a folder and pull --from it, or name the folder under VISIONGPT_WEIGHTS"
+            f"{repo} at {revision} could not be downloaded from the hub ({_first_sentence(redacted(error))}); "
+            f"bring its files ({', '.join(patterns)}) in a folder and pull --from it, or name the folder under "
+            "VISIONGPT_WEIGHTS"
         ) from error
     shutil.rmtree(into / ".cache", ignore_errors=True)  # the hub library's own bookkeeping
 
@@ -97,7 +99,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], failu
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         told = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no reason given")
-        raise WeightsError(f"{failure}: {told.strip()}; download it elsewhere and pull --from the file")
+        raise WeightsError(f"{failure}: {redact(told.strip())}; download it elsewhere and pull --from the file")
 
 
 def _first_sentence(error: BaseException) -> str:
