@@ -344,7 +344,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         kept = _kept(place.graph, thread.id)
         if not kept.values:
             raise _unknown(thread.id)
-        if not kept.next or (kept.interrupts and approve is None):
+        # Tasks, not ``next``: that leaves out those that have ended, while the wave that they belong to has not.
+        if not kept.tasks or (kept.interrupts and approve is None):
             return
         # What is asked before was said when the request was made, perhaps to an agent in another process.
         names = set(str((kept.metadata or {}).get(_ASK_KEY, "")).split())
@@ -444,7 +445,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         try:
             kept = _kept(self.graph, thread_id)
             values = kept.values
-            status = "waiting" if kept.interrupts else "unfinished" if kept.next else values["status"]
+            status = "waiting" if kept.interrupts else "unfinished" if kept.tasks else values["status"]
             return Conversation(
                 thread_id, values["request"], status, values["turn"], len(values["images"]), kept.created_at or ""
             )
@@ -497,6 +498,7 @@ class _Thread:
         thread_id = str(named or uuid.uuid4())
         merged: Any = {
             **given,
+            "recursion_limit": SUPERSTEPS,  # a chain that the agent is part of passes on LangChain's own, 25
             "configurable": {**configurable, "thread_id": thread_id},
         }
         return cls(thread_id, merged, named is None)
