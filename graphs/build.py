@@ -30,6 +30,9 @@ from visiongpt_agent.plan import MAX_PROPOSALS
 _TASKS: Final = MAX_PROPOSALS + 4
 """LangGraph's threads: for a whole wave, which waits for its slots, and for saving what is finished meanwhile."""
 
+SUPERSTEPS: Final = 10_000
+"""LangGraph's bound, out of the way: the loop is bounded by :class:`Limits`, a plan by its length."""
+
 Graph = CompiledStateGraph[AgentState, None, AgentState, AgentState]
 
 

@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from visiongpt_agent.errors import InputError, StateError, WeightsError
-from visiongpt_agent.graphs.build import Graph, build_graph
+from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
 from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.images import ImageStore, Provenance, StoredImage
