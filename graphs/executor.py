@@ -39,17 +39,18 @@ class Executor:
         self._runs = runs
 
     def __call__(self, task: Task, config: RunnableConfig) -> dict[str, Any]:
-        proposal = parse_plan(task["proposal"]).proposals[0]
+        proposal, run = parse_plan(task["proposal"]).proposals[0], self._runs.current(task["turn"])
+        if run.stop():
+            return {}  # the verifier tells it with all that will not run any more
         if not task["attempts"] and self._resources.must_ask(proposal) and not _approved(proposal):
             denied = not_run(proposal, task["round"], "denied", "it was not approved")
             return {"steps": [{**denied, "verdict": "unverified"}]}
-        run = self._runs.current(task["turn"])
         try:
             with run.slot():
                 call = task["proposal"]
                 get_stream_writer()({"started": {"id": proposal.id, "tool": proposal.tool, "call": call}})
                 return {"steps": [self._step(proposal, task, self._carry_out(proposal, task, run, config))]}
-        except StoppedError:  # before it began: the verifier tells it with all that will not run any more
+        except StoppedError:
             return {}
 
     def _carry_out(self, proposal: Proposal, task: Task, run: Run, config: RunnableConfig) -> _Outcome:

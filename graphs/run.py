@@ -97,6 +97,8 @@ class Run:
         Raises:
             StoppedError: If it was given up.
         """
+        if stop := self.stop():
+            raise StoppedError(stop)
         outcome: Future[T] = Future()
         context = copy_context()
 
@@ -109,8 +111,7 @@ class Run:
         begun = time.monotonic()
         threading.Thread(target=carry_out, name="visiongpt-step", daemon=True).start()
         while not wait((outcome,), _POLL).done:
-            stop = self.stop()
-            if stop is None and seconds is not None and time.monotonic() - begun >= seconds:
+            if (stop := self.stop()) is None and seconds is not None and time.monotonic() - begun >= seconds:
                 stop = Stop("deadline", f"it did not end within {seconds:g} s")
             if stop:
                 raise StoppedError(stop)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import Limits, VisionGPT, VisionResult
-from visiongpt_agent.plan import Kind
+from visiongpt_agent.plan import MAX_PROPOSALS, Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput, ToolSpec, vision_tool
@@ -150,6 +150,17 @@ def test_the_loop_is_bounded(run: Run, photo: Callable[[str], Image.Image]) -> N
     result = run(*["#1 = pretend(image=$1)"] * 9, images=(photo("rocket"),), limits=Limits(rounds=3))
 
     assert result.status == "failed"
+
+
+def test_the_longest_plan_runs_as_a_part_of_a_chain(pool: ModelPool) -> None:
+    lines = ["#1 = transform_image(image=$1, rotate=90)"]
+    lines += [f"#{n} = transform_image(image=#{n - 1}, rotate=90)" for n in range(2, MAX_PROPOSALS + 1)]
+    chain = VisionGPT(ScriptedChat(script=["\n".join(lines), "Done."]), pool=pool) | (lambda result: result.steps)
+    picture = Image.fromarray(np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3))
+
+    steps = chain.invoke({"request": "turn it round and round", "images": [picture]})
+
+    assert [step.verdict for step in steps] == ["accepted"] * MAX_PROPOSALS
 
 
 def test_no_step_is_begun_after_the_time_limit(run: Run, photo: Callable[[str], Image.Image]) -> None:
