@@ -9,6 +9,7 @@ from typing import Protocol
 
 from langchain_core.language_models import BaseChatModel
 
+from visiongpt_agent.graphs.pointing import select_regions
 from visiongpt_agent.images import ImageStore
 from visiongpt_agent.plan import Proposal, Signature
 from visiongpt_agent.pool import ModelPool
@@ -77,6 +78,10 @@ class Resources:
         if callable(self.ask_before):
             return self.ask_before(proposal)
         return proposal.tool in self.ask_before
+
+    def tool(self, name: str) -> ToolSpec | None:
+        """The tool of this name; also that which no planner is shown, since only pointing puts it into a plan."""
+        return select_regions if name == select_regions.name else self.tools.get(name)
 
     def runnable(self) -> dict[str, ToolSpec]:
         """The tools whose models are usable here."""

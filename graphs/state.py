@@ -6,10 +6,13 @@ Everything here survives msgpack, so that any LangGraph checkpointer can keep it
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+
+from visiongpt_agent.graphs.pointing import Pointed
 
 Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
 """Of a step: its result holds; holds with doubts; breaks a postcondition; the tool gave up; it never ran."""
@@ -106,6 +109,7 @@ class AgentState(TypedDict, total=False):
     images: Annotated[list[ImageEntry], operator.add]
     turn: int
     request: str
+    pointed: list[Pointed]
     plan: str
     round: int
     critique: str
@@ -130,10 +134,13 @@ class Task(TypedDict):
     without: list[str]
 
 
-def fresh_turn(request: str, turn: int, images: list[ImageEntry]) -> AgentState:
+def fresh_turn(
+    request: str, turn: int, images: list[ImageEntry], pointed: Sequence[Pointed] = ()
+) -> AgentState:
     """The input of the graph for a new request of a conversation."""
     return AgentState(
         request=request,
+        pointed=list(pointed),
         turn=turn,
         images=images,
         plan="",

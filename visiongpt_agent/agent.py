@@ -22,6 +22,7 @@ from langgraph.types import Command
 
 from visiongpt_agent.errors import InputError, StateError, WeightsError
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
+from visiongpt_agent.graphs.pointing import Pointed, checked_pointed
 from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.images import ImageStore, Provenance, StoredImage
@@ -51,10 +52,14 @@ _ASK_KEY: Final = "visiongpt_ask_before"
 
 
 class Request(TypedDict, total=False):
-    """What :meth:`VisionGPT.invoke` takes: the words, and pictures in any form that ``images.decode`` reads."""
+    """What :meth:`VisionGPT.invoke` takes: the words, and pictures in any form that ``images.decode`` reads.
+
+    ``pointed`` are regions that "this", "these" or "here" in the words mean, as :class:`Pointed`.
+    """
 
     request: str
     images: Sequence[Any]
+    pointed: Sequence[Pointed]
 
 
 class Event(TypedDict, total=False):
@@ -408,7 +413,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         _check_mentioned(request, len(known) + len(images))
         if self._given is None and not self.pool.has(jobs.LLM):
             raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
-        return fresh_turn(request, turn, images)
+        sizes = [(entry["width"], entry["height"]) for entry in (*known, *images)]
+        return fresh_turn(request, turn, images, checked_pointed(input.get("pointed"), sizes))
 
     def _entry(self, source: Any, turn: int, store: ImageStore) -> ImageEntry:
         if isinstance(source, StoredImage):
