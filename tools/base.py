@@ -42,6 +42,7 @@ from visiongpt_agent.images import ImageStore, Provenance
 from visiongpt_agent.plan import Argument, Kind, Signature, Value
 from visiongpt_agent.redaction import redacted
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.untrusted import one_line
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -248,7 +249,7 @@ class VisionTool(BaseTool):
             review = self.spec.review(values, output, self.models)
             return output.summary, self._artifact(output, kwargs, parents, review)
         except VisionGPTError as error:
-            raise ToolException(str(redacted(error))) from error
+            raise ToolException(_in_brief(str(redacted(error)))) from error
         except Exception as error:
             raise redacted(error)  # noqa: B904  # the same error, not another
 
@@ -300,6 +301,12 @@ class VisionTool(BaseTool):
         return artifact
 
 
+def _in_brief(refusal: str) -> str:
+    """A refusal on one line; of a long one, which repeats the words of a request, its beginning and its end."""
+    told = one_line(refusal)
+    return told if len(told) <= 400 else f"{told[:240]} ... {told[-150:]}"
+
+
 def _check_frames(values: Mapping[str, Any]) -> None:
     image, regions = values.get("image"), values.get("regions")
     if isinstance(image, Image.Image) and isinstance(regions, Regions) and regions.size != image.size:
@@ -334,7 +341,7 @@ def vision_tool(
             argument, field_definition = _argument(name, parameter, hints[parameter.name])
             arguments.append(argument)
             fields[parameter.name] = field_definition
-        schema = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        schema = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
         description = inspect.cleandoc(function.__doc__ or summary).split("\n\nArgs:")[0].split("\n\nReturns:")[0]
         groups = tuple((need,) if isinstance(need, str) else tuple(need) for need in needs)
         return ToolSpec(Signature(name, tuple(arguments), returns, summary), description, groups, function, schema)
