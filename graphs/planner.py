@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ class Planner:
         return ([] if control else wave(state, self._resources)) or "responder"
 
     def _ask(self, state: AgentState, config: RunnableConfig) -> Plan:
-        lines = [image_line(k, entry) for k, entry in enumerate(state["images"], 1)]
+        lines = [image_line(k, entry, state["request"]) for k, entry in enumerate(state["images"], 1)]
         with self._resources.llm() as llm:
             # A model that only plans is shown every tool: shown fewer, it bends a request to those that are left (a
             # question about a colour became a recolouring). What cannot run is taken out of its plan before it is
@@ -157,11 +158,24 @@ def prompt(llm: LanguageModel, image_lines: Sequence[str], request: str, critiqu
     return [SystemMessage(render_prompt("planner_native")), HumanMessage(user)]
 
 
-def image_line(number: int, entry: ImageEntry) -> str:
-    """An image as the planner reads it: ``$1 user bus.jpg 810x1080`` or ``$2 result of inpaint``."""
-    if entry["origin"] == "user":
-        return f"${number} user {entry['title']} {entry['width']}x{entry['height']}"
-    return f"${number} result of {entry['origin']}"
+def image_line(number: int, entry: ImageEntry, request: str) -> str:
+    """An image as the planner reads it: ``$1 user bus.jpg 810x1080`` or ``$2 result of inpaint``.
+
+    A file's name is shown where the request speaks of it. Other names are nobody's words: one that reads like an
+    instruction must not become a part of the plan.
+    """
+    if entry["origin"] != "user":
+        return f"${number} result of {entry['origin']}"
+    title = entry["title"] if _speaks_of(request, entry["title"]) else "photo.jpg"
+    return f"${number} user {title} {entry['width']}x{entry['height']}"
+
+
+def _speaks_of(request: str, title: str) -> bool:
+    """Whether a request has a file's name in it, with or without its suffix."""
+    said, name, stem = (
+        " ".join(re.findall(r"[^\W_]+", text.casefold())) for text in (request, title, title.rpartition(".")[0])
+    )
+    return any(f" {one} " in f" {said} " for one in (name, stem) if one)
 
 
 def declined(reason: str) -> Plan:

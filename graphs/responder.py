@@ -71,7 +71,7 @@ class Responder:
             if not llm.writes:
                 return account.text
             sure = " ".join(told.text for told in account.sure)
-            prompt = render_prompt("responder", request=request, account=sure)
+            prompt = render_prompt("responder", request=request, account=defused(sure))
             try:
                 answer = llm.chat.invoke(
                     [SystemMessage(render_prompt("responder_system")), HumanMessage(prompt)], guarded(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
@@ -13,6 +14,9 @@ from visiongpt_agent.graphs.retries import next_try
 from visiongpt_agent.graphs.run import Runs, Stop
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step, Verdict, merge_steps
 from visiongpt_agent.graphs.waves import is_complete, is_finished, never_run, wave
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools.base import ToolSpec
+from visiongpt_agent.untrusted import defused, one_line
 
 
 class Verifier:
@@ -35,7 +39,7 @@ class Verifier:
             "steps": new,
             "images": [_entry(step, state["turn"]) for step in finished if _shows(step)],
             "messages": [tool_message(step, state["turn"]) for step in finished],
-            "critique": critique(steps) if is_complete(state["plan"], steps) else "",
+            "critique": critique(steps, self._resources.tools) if is_complete(state["plan"], steps) else "",
         }
 
     def route(self, state: AgentState) -> list[Send] | Literal["planner", "responder"]:
@@ -59,14 +63,20 @@ class Verifier:
         return {**step, "verdict": verdict, "error": error}
 
 
-def critique(steps: list[Step]) -> str:
-    """What went wrong, a line a step, for the planner to read; ``""`` where nothing did."""
+def critique(steps: Sequence[Step], tools: Mapping[str, ToolSpec]) -> str:
+    """What went wrong, a line a step, for the planner to read; ``""`` where nothing did.
+
+    No word that was read from a picture may reach the model that proposes what to do: of a tool that hands back text
+    only that it failed is told, of an error that no tool should raise only its type.
+    """
     lines = []
     for step in steps:
-        if step["verdict"] == "failed":
-            lines.append(f"#{step['id']} {step['tool']} failed: {step['error']}")
-        elif step["verdict"] == "rejected":
-            lines.append(f"#{step['id']} {step['tool']} was rejected: {step['error']}")
+        if step["verdict"] in ("failed", "rejected"):
+            spec = tools.get(step["tool"])
+            words = spec is None or spec.signature.returns is Kind.TEXT
+            why = step["error"].partition(":")[0] if step["cause"] == "bug" else one_line(step["error"])
+            was = "failed" if step["verdict"] == "failed" else "was rejected"
+            lines.append(f"#{step['id']} {step['tool']} {was}{'' if words else f': {defused(why)}'}")
     return "\n".join(lines)
 
 
