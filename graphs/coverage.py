@@ -164,7 +164,9 @@ _WISHES: Final = (
         "I did not enlarge the picture.",
         "width height",
     ),
-    _wish(r"(?<!no )crop(?:ped)?(?= |,|$)(?! circle)", "crop_regions", "I did not crop the picture."),
+    _wish(
+        r"(?<!no )crop(?= |,|$)(?! circle)|(?:be|get it|have it) cropped", "crop_regions", "I did not crop the picture."
+    ),
     _wish(
         r"(?:remove|delete|erase|cut|take|strip|get rid of|drop|clear)\b[^.,;]{0,25}\b(?:background|bg|backdrop)"
         r"|(?:transparent|new|white|other|different|plain \w+) (?:background|backdrop)|(?:background|bg) (?:off"
@@ -456,12 +458,12 @@ def _is_covered(thing: str, told: str, steps: Sequence[Step]) -> bool:
 # -------------------------------------------------------------------------------------------------------------- images
 
 _EACH: Final = re.compile(
-    r"\b(?:both(?! (?:the |of the |my |his |her |sides|hands|eyes|ends)?(?!picture|photo|image|one|of them"
-    r"|$)\w+ \w+)|each (?:picture|photo|image|one|of (?:them|these|the))|(?:for|in|of) each(?=[.,;!?]|$)"
-    r"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?(?:pictures|photos|images|pics|shots"
-    r"|frames|scans|pages)|all (?:two|three|four|of (?:them|these))"
-    r"|every (?:picture|photo|image|one|frame|page|scan)|(?:frame|picture|photo|page|image) by (?:frame|picture"
-    r"|photo|page|image))\b",
+    r"\b(?:both (?:of )?(?:the |my |these |those )?(?:pictures|photos|images|pics|ones|shots|scans|frames|pages"
+    r"|them|these)"
+    r"|each (?:picture|photo|image|one|of (?:them|these|the))|(?:for|in|of) each(?=[.,;!?]|$)"
+    r"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?(?:pictures|photos|images|pics|shots|frames|scans"
+    r"|pages)|all (?:two|three|four|of (?:them|these))|every (?:picture|photo|image|one|frame|page|scan)"
+    r"|(?:frame|picture|photo|page|image) by (?:frame|picture|photo|page|image))\b",
     re.I,
 )
 _BOTH_IN: Final = re.compile(r"\b(?:in|on|of|for) both(?= before| please|[.,;!?]|$)", re.I)

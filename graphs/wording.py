@@ -102,7 +102,7 @@ _SAME: Final = {
     **{"centre": "middle", "center": "middle", "grey": "gray", "px": "pixel", "repaint": "paint", "rescale": "resize"},
     **{"grayscale": "blackwhite", "greyscale": "blackwhite", "monochrome": "blackwhite"},
 }
-_PLACES: Final = _set("left right top bottom middle upper lower picture")
+_PLACES: Final = _set("left right top bottom middle upper lower clockwise picture")
 _NEGATIONS: Final = _set("no not never none nothing neither nor without nobody nowhere cannot zero lack lacking absent")
 _DOUBTS: Final = {
     **dict.fromkeys(_set("may might could can perhaps maybe possibly would should seem appear potentially"), "may"),
@@ -163,6 +163,7 @@ _COMPOUNDS: Final = (
     ),
     (re.compile(r"\b(?:except for|except|apart from|other than|aside from|excluding)\b", re.I), "\x02"),
     (re.compile(r"\b(\w+)n['’]t\b", re.I), r"\1 not"),
+    (re.compile(r"\b(there|it|that|here)['’]s\b", re.I), r"\1 is"),
     (re.compile(r"(\w)['’](?:s|re|ve|m)\b", re.I), r"\1"),
     (re.compile(r"(\d)°"), r"\1 degrees"),
 )
@@ -328,5 +329,5 @@ PICTURE: Final = _stem("picture")
 
 
 def is_place(lemma: str) -> bool:
-    """Whether a word only says where in a picture something is."""
+    """Whether a word only says where in a picture something is, or which way it turns."""
     return lemma in _PLACE_STEMS

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from visiongpt_agent.drawing import PALETTE, draw_regions
+from visiongpt_agent.drawing import PALETTE, draw_regions, side_by_side
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.regions import Regions
 
@@ -78,3 +78,69 @@ def test_any_size_and_any_label_can_be_drawn(width: int, height: int, labels: li
     boxes = np.tile(np.array([[0, 0, width, height]], np.float32), (len(labels), 1))
     result = draw_regions(Image.new("RGBA", (width, height)), Regions((width, height), boxes, tuple(labels)))
     assert (result.mode, result.size) == ("RGB", (width, height))
+
+
+DEFICIENCIES = {
+    "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9688]],
+    "tritanopia": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+"""What full dichromats see, on linear RGB (Machado, Oliveira and Fernandes, 2009)."""
+
+
+@pytest.mark.parametrize("deficiency", [*DEFICIENCIES, "none"])
+def test_any_two_colours_can_be_told_apart(deficiency: str) -> None:
+    """At least 15 in CIELAB, where 2.3 is just noticeable."""
+    import cv2
+
+    codes = np.array([rgb(code) for code in PALETTE]) / 255
+    linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(DEFICIENCIES.get(deficiency, np.eye(3))).T, 0, 1)
+    screen = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055).astype(np.float32)
+    lab = cv2.cvtColor(screen[None], cv2.COLOR_RGB2LAB)[0]
+    distances = np.linalg.norm(lab[:, None] - lab[None], axis=2) + 1e3 * np.eye(len(PALETTE))
+
+    assert distances.min() > 15
+
+
+def test_the_eighth_label_has_the_first_colour_and_dashed_lines() -> None:
+    boxes = np.array([[10 + 48 * i, 200, 50 + 48 * i, 390] for i in range(8)], np.float32)
+    picture = drawn(Regions((400, 400), boxes, tuple("abcdefgh")))
+    edges = [{tuple(int(v) for v in p) for p in picture[230:380, 10 + 48 * i]} for i in (0, 7)]
+    assert edges[0] == {rgb(PALETTE[0])}
+    assert edges[1] == {rgb(PALETTE[0]), (0, 0, 0)}
+
+
+def test_a_mask_is_striped() -> None:
+    mask = np.zeros((1, 300, 400), np.bool_)
+    mask[0, 50:250, 50:350] = True
+    inside = drawn(Regions.from_masks(mask, ("dog",)))[120:200, 150:250].reshape(-1, 3)
+    assert len(np.unique(inside, axis=0)) == 2
+
+
+@pytest.mark.parametrize(("size", "count"), [((200, 150), 4), ((1000, 800), 40), ((3000, 2000), 40)])
+def test_labels_are_large_enough_inside_the_picture_and_off_each_other(size: tuple[int, int], count: int) -> None:
+    """Above every box of a grid there is a label: rows where a fifth of the cell or more is not ground."""
+    columns = int(np.ceil(np.sqrt(count)))
+    width, height = size[0] / columns, size[1] / columns
+    corners = [(i % columns * width, i // columns * height) for i in range(count)]
+    boxes = np.array([[x + 2, y + height / 2, x + width - 2, y + height - 2] for x, y in corners], np.float32)
+    picture = drawn(Regions(size, boxes, ("dog",) * count))
+    marked = (picture != 128).any(axis=2)
+    for (left, top), (_, y, _, _) in zip(corners, boxes, strict=True):
+        above = marked[round(top) : int(y) - 4, round(left) + 2 : round(left + width) - 2]
+        assert (above.mean(axis=1) > 0.2).sum() >= max(8, min(size) / 70) - 2
+
+
+def test_before_and_after_stand_side_by_side() -> None:
+    before, after = Image.new("RGB", (300, 200), "red"), Image.new("RGBA", (300, 200), (0, 0, 255, 0))
+    pixels = np.asarray(side_by_side(before, after))
+    assert pixels.shape[0] == 200
+    assert tuple(pixels[100, 10]) == (255, 0, 0)
+    assert {tuple(int(v) for v in p) for p in pixels[100, -290:]} == {(205, 205, 205), (255, 255, 255)}
+
+
+@pytest.mark.parametrize("sizes", [((4000, 3000), (300, 200)), ((1, 1), (500, 3)), ((100, 4000), (4000, 100))])
+def test_pictures_of_any_shape_can_be_compared(sizes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    both = side_by_side(Image.new("L", sizes[0]), Image.new("RGBA", sizes[1]))
+    assert max(both.size) <= 2 * 1024 + 64

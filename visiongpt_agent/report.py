@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import reduce
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.graphs.lineage import is_used, origin
 from visiongpt_agent.graphs.state import HOLDS
 from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.regions import Regions
 from visiongpt_agent.result import RegionResult, ResultImage, StepReport, VisionResult
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[Re
             title=f"{_stem(step, held, state)}-{step['tool']}",
             width=step["artifact"]["width"],
             height=step["artifact"]["height"],
+            before=_original(step, held, state),
         )
         for step in held
         if step["artifact"]["kind"] == "image" and not is_used(step, held)
@@ -77,8 +80,8 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
     for image, steps in found.items():
         try:
             picture = store.open(image)
-            for step in steps:
-                picture = draw_regions(picture, store.regions(step["artifact"]["regions"]))
+            for regions in _together([store.regions(step["artifact"]["regions"]) for step in steps]):
+                picture = draw_regions(picture, regions)
         except VisionGPTError:  # the answer stands without its drawing
             logger.exception("the regions on %s could not be drawn", image)
             continue
@@ -86,8 +89,14 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
         made = Provenance("annotation", tools, parents=(image,))
         kept = store.add(picture, made)
         title = f"{_stem(steps[0], held, state)}-{tools}"
-        drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height))
+        drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height, before=image))
     return drawn
+
+
+def _together(found: list[Regions]) -> list[Regions]:
+    """The regions of several steps as one, so that colours and numbers are given once; masks apart from boxes."""
+    kinds = [[r for r in found if (r.masks is not None) is masked and len(r)] for masked in (True, False)]
+    return [reduce(Regions.merge, kind) for kind in kinds if kind]
 
 
 def _image_of(step: Step) -> str:
@@ -110,6 +119,12 @@ def _stem(step: Step, steps: list[Step], state: AgentState) -> str:
     """The name of the original that a step goes back to, without its suffix; ``new`` where there is none."""
     reference = origin(step, steps)
     return PurePath(state["images"][int(reference[1:]) - 1]["title"]).stem or "image" if reference else "new"
+
+
+def _original(step: Step, steps: list[Step], state: AgentState) -> str:
+    """The content id of the image of the conversation that a picture was made from."""
+    reference = origin(step, steps)
+    return state["images"][int(reference[1:]) - 1]["id"] if reference.startswith("$") else ""
 
 
 def _report(step: Step) -> StepReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ class ResultImage:
         width: In pixels.
         height: In pixels.
         path: The file it was saved to, ``""`` before :meth:`VisionResult.save`.
+        before: The content id of the original that it was made from, ``""`` where there is none.
     """
 
     id: str
@@ -41,6 +41,7 @@ class ResultImage:
     width: int
     height: int
     path: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,18 @@ class VisionResult:
             raise IndexError("this result was built without a store: it has no pictures")
         return self.store.open(self.images[index].id)
 
+    def before_after(self, index: int = -1) -> Image.Image:
+        """One of ``images`` beside the original that it was made from, as one ``PIL.Image``; see ``side_by_side``.
+
+        Raises:
+            IndexError: If there is no such picture, or it was made from no other.
+        """
+        if self.store is None or not self.images[index].before:
+            raise IndexError("this picture was made from no other: there is nothing to compare it with")
+        from visiongpt_agent.drawing import side_by_side
+
+        return side_by_side(self.store.open(self.images[index].before), self.picture(index))
+
     def save(self, folder: str | Path) -> VisionResult:
         """Write the pictures as PNG files and return the result with their paths.
 
@@ -173,40 +186,10 @@ class VisionResult:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """How Jupyter shows it: the answer, the pictures, and the steps with their times and verdicts."""
-        rows = "".join(
-            f"<tr><td>#{s.id}</td><td><code>{html.escape(_call(s))}</code></td><td>{html.escape(s.model)}</td>"
-            f"<td>{s.seconds:.1f} s</td><td>{html.escape(s.verdict)}</td></tr>"
-            for s in self.steps
-        )
-        table = f"<table><tr><th></th><th>step</th><th>model</th><th>time</th><th>verdict</th></tr>{rows}</table>"
-        warnings = "".join(f"<li>{html.escape(w)}</li>" for w in self.warnings if w not in self.answer)
-        steps = "1 step" if len(self.steps) == 1 else f"{len(self.steps)} steps"
-        return (
-            f"<p><b>{html.escape(self.answer)}</b></p>"
-            + "".join(self._figure(index) for index in range(len(self.images) if self.store else 0))
-            + (f"<ul>{warnings}</ul>" if warnings else "")
-            + (f"<details><summary>{steps}</summary>{table}</details>" if self.steps else "")
-        )
+        """How Jupyter shows it; see :mod:`visiongpt_agent.notebook.result_html`."""
+        from visiongpt_agent.notebook.result_html import result_html
 
-    def _figure(self, index: int) -> str:
-        import base64
-        import io
-
-        picture, buffer = self.picture(index), io.BytesIO()
-        picture.thumbnail((480, 480))
-        picture.save(buffer, "PNG")
-        data = base64.b64encode(buffer.getvalue()).decode()
-        image = self.images[index]
-        caption = html.escape(f"{image.name} {image.title}".strip())
-        return (
-            '<figure style="display:inline-block;margin:4px">'
-            f'<img alt="{caption}" src="data:image/png;base64,{data}"><figcaption>{caption}</figcaption></figure>'
-        )
-
-
-def _call(step: StepReport) -> str:
-    return f"{step.tool}({', '.join(f'{k}={v}' for k, v in step.args.items())})"
+        return result_html(self)
 
 
 def _free_path(folder: Path, title: str, data: bytes) -> Path:
