@@ -15,6 +15,7 @@ from langgraph.types import Send
 from visiongpt_agent.errors import PlanError
 from visiongpt_agent.graphs.lineage import carried_over, is_used
 from visiongpt_agent.graphs.messages import call_id, tool_message
+from visiongpt_agent.graphs.pointing import grounded, worded
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.run import Runs, StoppedError
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
@@ -99,7 +100,10 @@ class Planner:
             # the rest.
             specs = self._resources.runnable() if llm.writes else self._resources.tools
             tools = [spec.bind(self._resources.store, self._resources.models) for spec in specs.values()]
-            plan = request_plan(llm, tools, lines, state["request"], critique=state["critique"], config=config)
+            asked, pointed = state["request"], state.get("pointed", [])
+            words = worded(asked, pointed)
+            plan = request_plan(llm, tools, lines, words, critique=state["critique"], config=config)
+            plan = grounded(plan, asked, pointed)
         return self._only_what_can_run(plan)
 
 
