@@ -14,6 +14,7 @@ from visiongpt_agent.cli.quiet import hush_libraries
 from visiongpt_agent.cli.run import run
 from visiongpt_agent.cli.serve import serve
 from visiongpt_agent.cli.tools import tools
+from visiongpt_agent.cli.ui import ui
 
 app = typer.Typer(
     name="visiongpt",
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, chat, plan, tools, doctor, serve):
+for command in (run, chat, ui, plan, tools, doctor, serve):
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(threads.app, name="threads")

@@ -1,0 +1,1 @@
+"""The web page: a conversation about pictures in the browser (``visiongpt ui``)."""

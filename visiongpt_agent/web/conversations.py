@@ -1,0 +1,354 @@
+"""The conversations of the page: one for each tab, each with an agent and a store of its own over shared models.
+
+What a conversation made goes when it ends: its tab was closed, it was idle too long, or too many others came after it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Final
+
+from visiongpt_agent.agent import Request, VisionGPT
+from visiongpt_agent.errors import InputError, VisionGPTError
+from visiongpt_agent.graphs.pointing import Pointed
+from visiongpt_agent.images import Provenance, StoredImage, decode
+from visiongpt_agent.result import VisionResult
+
+_THREAD: Final = "page"
+_NAME_LENGTH: Final = 60
+
+
+@dataclass(frozen=True)
+class PageLimits:
+    """What one tab, and all of them together, may ask for.
+
+    Attributes:
+        picture_bytes: Largest file.
+        picture_pixels: Most pixels of a picture.
+        pictures: Most pictures that a person may add to a conversation.
+        conversations: Most conversations at a time; beyond, the one longest idle ends.
+        at_once: Requests carried out side by side; others wait.
+        idle_seconds: After this time without a request a conversation ends.
+        closed_seconds: After this time a conversation whose tab was closed ends; a phone may drop and come back.
+    """
+
+    picture_bytes: int = 20 * 2**20
+    picture_pixels: int = 40_000_000
+    pictures: int = 12
+    conversations: int = 40
+    at_once: int = 2
+    idle_seconds: float = 3600.0
+    closed_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the conversation as the page shows it: ``$k``, its file's name or its tool's, its id in the store."""
+
+    name: str
+    title: str
+    id: str
+    width: int
+    height: int
+    regions: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass
+class StepShown:
+    """A step as the page shows it while it runs and after."""
+
+    id: int
+    call: str
+    verdict: str = ""
+    seconds: float = 0.0
+    told: str = ""
+
+
+@dataclass
+class Turn:
+    """One request as the page shows it; ``added`` are the titles of the pictures that came with it."""
+
+    number: int
+    request: str
+    added: tuple[str, ...] = ()
+    pointed: tuple[Pointed, ...] = ()
+    plan: str = ""
+    steps: list[StepShown] = field(default_factory=list)
+    result: VisionResult | None = None
+    fault: str = ""
+    waiting: bool = False
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class _Added:
+    """A picture that a person added and that goes with the next request."""
+
+    picture: Picture
+    kept: StoredImage
+
+
+class Conversation:
+    """What one tab talks about."""
+
+    def __init__(self, agent: VisionGPT, limits: PageLimits, slots: threading.Semaphore) -> None:
+        self.key = secrets.token_urlsafe(16)
+        self.turns: list[Turn] = []
+        self.expires = time.monotonic() + limits.idle_seconds
+        self.tab = ""
+        self._agent = agent
+        self.limits = limits
+        self._slots = slots
+        self._waiting: list[_Added] = []
+        self._titles: dict[str, str] = {}
+        self._found: dict[str, tuple[Mapping[str, Any], ...]] = {}
+        self._shown: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._closed = False
+
+    # ------------------------------------------------------------------------------------------------------ pictures
+
+    def add(self, data: bytes, title: str) -> None:
+        """Take in a picture; it goes with the next request.
+
+        Raises:
+            InputError: If it is too large, no picture, or one too many.
+        """
+        self.touch()
+        title = PurePath(title.replace("\\", "/")).name[:_NAME_LENGTH] or "picture"
+        limits = self.limits
+        if len(data) > limits.picture_bytes:
+            raise InputError(too_large(title, limits))
+        by_person = sum(entry["origin"] == "user" for entry in self._known()) + len(self._waiting)
+        if by_person >= limits.pictures:
+            raise InputError(f"{title} is one too many: a conversation takes {limits.pictures} pictures; begin a new one")
+        image = decode(data, name=title)
+        if image.width * image.height > limits.picture_pixels:
+            raise InputError(
+                f"{title} has {image.width}x{image.height} pixels; up to {limits.picture_pixels // 10**6} million are "
+                "taken: make it smaller"
+            )
+        kept = self._agent.store.add(image, Provenance("user", title))
+        name = f"${len(self._known()) + len(self._waiting) + 1}"
+        self._waiting.append(_Added(Picture(name, title, kept.id, kept.width, kept.height), kept))
+        self._shown.add(kept.id)
+
+    def pictures(self) -> list[Picture]:
+        """All pictures, in the order of their names, with the regions last found on each."""
+        known = [
+            Picture(
+                name := f"${number}",
+                self._titles.get(name, entry["title"].replace("_", " ")),
+                entry["id"],
+                entry["width"],
+                entry["height"],
+                self._found.get(name, ()),
+            )
+            for number, entry in enumerate(self._known(), 1)
+        ]
+        return [*known, *(added.picture for added in self._waiting)]
+
+    def png(self, key: str) -> bytes:
+        """A picture of this conversation as a PNG file.
+
+        Raises:
+            InputError: If the conversation has no such picture.
+        """
+        import io
+
+        if key not in self._shown:
+            raise InputError("this conversation has no such picture")
+        buffer = io.BytesIO()
+        self._agent.store.open(key).save(buffer, "PNG", compress_level=3)
+        return buffer.getvalue()
+
+    # ------------------------------------------------------------------------------------------------------ requests
+
+    def ask(self, request: str, pointed: Sequence[Pointed] = ()) -> Iterator[Turn]:
+        """Carry out a request; yields the turn each time that there is something new to show."""
+        self.touch()
+        if not self._lock.acquire(blocking=False):
+            return  # the same tab is at it already
+        try:
+            self._stop.clear()
+            turn = Turn(len(self.turns) + 1, request.strip(), self._new_titles(), tuple(pointed))
+            self.turns.append(turn)
+            yield from self._in_turn(turn)
+        finally:
+            self._lock.release()
+            self.touch()
+            if self._closed:
+                self._agent.close()
+
+    def stop(self) -> None:
+        """Call off the request under way; what it achieved is told."""
+        self._stop.set()
+        self._agent.cancel(_THREAD)
+
+    def _in_turn(self, turn: Turn) -> Iterator[Turn]:
+        turn.waiting = True
+        while not self._slots.acquire(timeout=0.2):
+            yield turn
+            if self._stop.is_set():
+                turn.waiting, turn.stopped = False, True
+                yield turn
+                return
+        turn.waiting = False
+        try:
+            yield turn
+            yield from self._carry_out(turn)
+        except VisionGPTError as fault:
+            turn.fault = str(fault)
+            yield turn
+        finally:
+            self._slots.release()
+
+    def _carry_out(self, turn: Turn) -> Iterator[Turn]:
+        waiting = list(self._waiting)
+        asked = Request(request=turn.request, images=[added.kept for added in waiting], pointed=turn.pointed)
+        config: Any = {"configurable": {"thread_id": _THREAD}}
+        for event in self._agent.stream(asked, config):
+            if plan := event.get("plan"):
+                turn.plan = plan
+                turn.steps = [StepShown(number, call) for number, call in enumerate(_calls(plan), 1)]
+            elif finished := event.get("finished"):
+                _tick_off(turn, finished)
+            elif result := event.get("result"):
+                turn.result = result
+                self._keep(result, waiting)
+            elif started := event.get("started"):
+                _step(turn, started["id"]).verdict = "running"
+            yield turn
+
+    def _keep(self, result: VisionResult, waiting: Sequence[_Added]) -> None:
+        self._waiting = [added for added in self._waiting if added not in waiting]
+        self._titles |= {added.picture.name: added.picture.title for added in waiting}
+        self._shown |= {image.id for image in result.images} | {entry["id"] for entry in self._known()}
+        for name in {found.of for found in result.regions}:
+            items = [dict(item) for found in result.regions if found.of == name for item in found.items]
+            self._found[name] = tuple({str(item["box"]): item for item in items}.values())
+
+    def _known(self) -> list[Any]:
+        state = self._agent.graph.get_state({"configurable": {"thread_id": _THREAD}}).values
+        return list(state.get("images", []))
+
+    def _new_titles(self) -> tuple[str, ...]:
+        return tuple(added.picture.title for added in self._waiting)
+
+    # ---------------------------------------------------------------------------------------------------------- its end
+
+    def touch(self) -> None:
+        self.expires = time.monotonic() + self.limits.idle_seconds
+
+    def close(self) -> None:
+        """Stop, and remove what was made; a request under way removes it when it ends."""
+        self._closed = True
+        self.stop()
+        if self._lock.acquire(blocking=False):
+            try:
+                self._agent.close()
+            finally:
+                self._lock.release()
+
+
+class Conversations:
+    """All conversations of a server.
+
+    Args:
+        make_agent: Makes an agent for a conversation; those agents share one pool of models.
+        limits: What they may ask for.
+    """
+
+    def __init__(self, make_agent: Callable[[], VisionGPT], limits: PageLimits) -> None:
+        self.limits = limits
+        self._make_agent = make_agent
+        self._open: dict[str, Conversation] = {}
+        self._slots = threading.BoundedSemaphore(limits.at_once)
+        self._lock = threading.Lock()
+
+    def begin(self, tab: str = "") -> Conversation:
+        """A new conversation, for the tab of this id."""
+        made = Conversation(self._make_agent(), self.limits, self._slots)
+        made.tab = tab
+        with self._lock:
+            self._open[made.key] = made
+            extra = sorted(self._open.values(), key=lambda each: each.expires)[: -self.limits.conversations]
+        for conversation in extra:
+            self.end(conversation.key)
+        return made
+
+    def get(self, key: str) -> Conversation:
+        """The conversation with this key.
+
+        Raises:
+            InputError: If it has ended.
+        """
+        with self._lock:
+            conversation = self._open.get(key)
+        if conversation is None:
+            raise InputError("this conversation has ended: reload the page to begin a new one")
+        return conversation
+
+    def end(self, key: str) -> None:
+        with self._lock:
+            conversation = self._open.pop(key, None)
+        if conversation is not None:
+            conversation.close()
+
+    def tab_closed(self, tab: str) -> None:
+        """Its conversations end in a while, unless the tab comes back."""
+        with self._lock:
+            for conversation in self._open.values():
+                if conversation.tab == tab:
+                    conversation.expires = min(
+                        conversation.expires, time.monotonic() + self.limits.closed_seconds
+                    )
+
+    def sweep(self) -> None:
+        """End those whose time is over."""
+        with self._lock:
+            over = [key for key, each in self._open.items() if each.expires < time.monotonic()]
+        for key in over:
+            self.end(key)
+
+    def close(self) -> None:
+        with self._lock:
+            keys = list(self._open)
+        for key in keys:
+            with suppress(OSError):
+                self.end(key)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+def too_large(title: str, limits: PageLimits) -> str:
+    """What a person is told of a file over the limit."""
+    return f"{title} is larger than {limits.picture_bytes // 2**20} MB, the most that is taken: make it smaller"
+
+
+def _calls(plan: str) -> list[str]:
+    from visiongpt_agent.plan import parse_plan
+
+    parsed = parse_plan(plan)
+    return [] if parsed.control else [proposal.call() for proposal in parsed]
+
+
+def _tick_off(turn: Turn, finished: Mapping[str, Any]) -> None:
+    step = _step(turn, finished["id"])
+    step.verdict, step.seconds, step.told = finished["verdict"], finished["seconds"], finished["told"]
+
+
+def _step(turn: Turn, number: int) -> StepShown:
+    found = next((step for step in turn.steps if step.id == number), None)
+    if found is None:
+        found = StepShown(number, "")
+        turn.steps.append(found)
+    return found
