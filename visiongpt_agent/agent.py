@@ -158,8 +158,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         self._given_store = store
         self._given = _GivenModel(llm) if llm is not None else None
         self._opening = threading.Lock()
-        self._running: set[str] = set()
-        self._cancelled: set[str] = set()
+        self._running: dict[str, threading.Event] = {}
+        """The requests under way by their conversations; the event calls one off."""
         self._paused: set[str] = set()
         """Requests without a name that wait for approval: they end with the agent."""
         known = {**catalog(), **{spec.name: spec for spec in tools}}
@@ -171,7 +171,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             known,
             self._lease_llm,
             limits or Limits(),
-            cancelled=self._cancelled.__contains__,
+            cancelled=self._is_called_off,
             ask_before=ask_before,
         )
 
@@ -254,9 +254,10 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         Returns:
             Whether there was one.
         """
-        if thread_id not in self._running:
+        called_off = self._running.get(thread_id)
+        if called_off is None:
             return False
-        self._cancelled.add(thread_id)
+        called_off.set()
         return True
 
     def threads(self) -> list[Conversation]:
@@ -325,23 +326,28 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             home = Home.on_disk(self.settings, self._given_store)
         return _Workplace(home, build_graph(replace(self.resources, store=home.store), home.checkpointer))
 
+    def _is_called_off(self, thread_id: str) -> bool:
+        called_off = self._running.get(thread_id)
+        return called_off is not None and called_off.is_set()
+
     def _place(self, thread: _Thread) -> _Workplace:
         with self._opening:
             return self._passing_place if thread.passing else self._lasting_place
 
-    def _events(self, thread: _Thread, wanted: Request | bool | None) -> Iterator[Event]:
+    def _events(
+        self, thread: _Thread, wanted: Request | bool | None, called_off: threading.Event | None = None
+    ) -> Iterator[Event]:
         """Carry out a request, or go on with the last one where ``wanted`` is an approval or None."""
         place = self._place(thread)
         with place.home.claim(thread.id):
-            self._running.add(thread.id)
+            self._running[thread.id] = called_off or threading.Event()
             try:
                 if isinstance(wanted, Mapping):
                     yield from _told(place.graph, self._turn(wanted, place, thread), self._config(thread))
                 else:
                     yield from self._go_on(place, thread, wanted)
             finally:
-                self._running.discard(thread.id)
-                self._cancelled.discard(thread.id)
+                del self._running[thread.id]
             result = self._result(place, thread)
         yield Event(result=result)
 
@@ -373,7 +379,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         return {**thread.config, "metadata": {**(thread.config.get("metadata") or {}), **kept}}
 
     async def _off_loop(self, thread: _Thread, wanted: Request) -> AsyncGenerator[Event]:
-        loop, events = asyncio.get_running_loop(), asyncio.Queue[Event | _Ended]()
+        loop, events, called_off = asyncio.get_running_loop(), asyncio.Queue[Event | _Ended](), threading.Event()
 
         def tell(event: Event | _Ended) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
@@ -381,7 +387,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
         def work() -> None:
             try:
-                for event in self._events(thread, wanted):
+                for event in self._events(thread, wanted, called_off):
                     tell(event)
             except BaseException as fault:
                 tell(_Ended(fault))
@@ -395,8 +401,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             if event.fault:
                 raise event.fault
         finally:
-            if not working.cancel() and not working.done():
-                self._cancelled.add(thread.id)
+            called_off.set()
+            working.cancel()
 
     def _lease_llm(self) -> AbstractContextManager[LanguageModel]:
         return nullcontext(self._given) if self._given else self.pool.use(jobs.LLM, LanguageModel)
