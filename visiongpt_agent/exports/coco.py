@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from visiongpt_agent.exports.dataset import LabelledPicture, categories, polygons, save_pictures
+from visiongpt_agent.exports.dataset import LabelledPicture, categories, save_pictures
 from visiongpt_agent.files import write_atomically
+from visiongpt_agent.outlines import polygons
 from visiongpt_agent.regions import BoolArray
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from visiongpt_agent.exports.dataset import LabelledPicture, Polygon, polygons, save_pictures
+from visiongpt_agent.exports.dataset import LabelledPicture, save_pictures
 from visiongpt_agent.files import write_atomically
+from visiongpt_agent.outlines import Polygon, polygons
 
 
 def write(pictures: Sequence[LabelledPicture], folder: Path) -> None:

@@ -10,8 +10,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from visiongpt_agent.exports.dataset import LabelledPicture, Polygon, categories, polygons, save_pictures
+from visiongpt_agent.exports.dataset import LabelledPicture, categories, save_pictures
 from visiongpt_agent.files import write_atomically
+from visiongpt_agent.outlines import Polygon, polygons
 
 
 def write(pictures: Sequence[LabelledPicture], folder: Path) -> None:
