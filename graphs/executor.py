@@ -60,7 +60,7 @@ class Executor:
             spec = self._resources.tool(proposal.tool)
             if spec is None:
                 raise ToolError(f"there is no tool {proposal.tool!r} any more")
-            tool = spec.bind(self._resources.store, models)
+            tool = spec.bind(self._resources.store, models, task["settings"])
             call = {"name": proposal.tool, "args": task["inputs"], "id": str(proposal.id), "type": "tool_call"}
             message: ToolMessage = run.call(lambda: tool.invoke(call, config), self._resources.limits.step_seconds)
             # Through JSON, so that whatever a tool put into its facts survives every checkpointer.
@@ -80,6 +80,7 @@ class Executor:
         attempt = Attempt(
             models=outcome.models,
             without=task["without"],
+            settings=task["settings"],
             seconds=outcome.seconds,
             why=why,
         )

@@ -1,16 +1,26 @@
-"""What else can be tried for a step that did not hold: the next models for its jobs."""
+"""What else to try for a step that did not hold: the next models for its jobs, then other settings of its tool."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import Step
 from visiongpt_agent.tools.base import ToolSpec
 
 
-def next_try(step: Step, resources: Resources) -> list[str] | None:
-    """The models to leave out at the next try of a step, None where no other could come to anything else.
+@dataclass(frozen=True)
+class Try:
+    """A way to do a step: without some models, or with other settings."""
+
+    without: list[str] = field(default_factory=list)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def next_try(step: Step, resources: Resources) -> Try | None:
+    """The next way to do a step, None where no other could come to anything else.
 
     A tool that gave up before it used any model was asked for what cannot be done: it is not asked again.
     """
@@ -18,7 +28,12 @@ def next_try(step: Step, resources: Resources) -> list[str] | None:
     last = step["attempts"][-1] if step["attempts"] else None
     if spec is None or last is None or len(step["attempts"]) > resources.limits.retries:
         return None
-    return _other_models(spec, last["models"], last["without"], resources) or None
+    others = [] if last["settings"] else _other_models(spec, last["models"], last["without"], resources)
+    if others:
+        return Try(without=others)
+    rung = sum(bool(attempt["settings"]) for attempt in step["attempts"])
+    refused = bool(step["artifact"])  # a tool that gave up would do so again
+    return Try(settings=spec.ladder[rung]) if refused and rung < len(spec.ladder) else None
 
 
 def _other_models(spec: ToolSpec, used: Mapping[str, str], tried: list[str], resources: Resources) -> list[str]:

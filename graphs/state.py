@@ -53,12 +53,13 @@ class ImageEntry(TypedDict):
 class Attempt(TypedDict):
     """One try at a step.
 
-    ``models`` are those that it leased, by job; ``without`` are those that it had to do without; ``why`` it did not
-    hold, ``""`` where it did.
+    ``models`` are those that it leased, by job; ``without`` are those that it had to do without; ``settings`` are the
+    tool's own that were other than usual; ``why`` it did not hold, ``""`` where it did.
     """
 
     models: dict[str, str]
     without: list[str]
+    settings: dict[str, Any]
     seconds: float
     why: str
 
@@ -123,7 +124,7 @@ class AgentState(TypedDict, total=False):
 class Task(TypedDict):
     """What one task of the executor is sent: a proposal that is ready, its references resolved to content ids.
 
-    ``attempts`` are those before, ``without`` the models to leave out.
+    ``attempts`` are those before, ``without`` the models to leave out, ``settings`` the tool's own that differ.
     """
 
     turn: int
@@ -132,11 +133,10 @@ class Task(TypedDict):
     inputs: dict[str, Any]
     attempts: list[Attempt]
     without: list[str]
+    settings: dict[str, Any]
 
 
-def fresh_turn(
-    request: str, turn: int, images: list[ImageEntry], pointed: Sequence[Pointed] = ()
-) -> AgentState:
+def fresh_turn(request: str, turn: int, images: list[ImageEntry], pointed: Sequence[Pointed] = ()) -> AgentState:
     """The input of the graph for a new request of a conversation."""
     return AgentState(
         request=request,

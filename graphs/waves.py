@@ -12,7 +12,7 @@ from typing import Any
 from langgraph.types import Send
 
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.retries import next_try
+from visiongpt_agent.graphs.retries import Try, next_try
 from visiongpt_agent.graphs.run import Stop
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Cause, ImageEntry, Step, Task
 from visiongpt_agent.plan import Proposal, Ref, parse_plan
@@ -93,13 +93,15 @@ def resolved(proposal: Proposal, steps: Mapping[int, Step], images: Sequence[Ima
 
 def _task(proposal: Proposal, steps: Mapping[int, Step], state: AgentState, resources: Resources) -> Task:
     before = steps.get(proposal.id)
+    other = (next_try(before, resources) if before else None) or Try()
     return Task(
         turn=state["turn"],
         round=state["round"],
         proposal=str(proposal),
         inputs=resolved(proposal, steps, state["images"]),
         attempts=before["attempts"] if before else [],
-        without=(next_try(before, resources) if before else None) or [],
+        without=other.without,
+        settings=dict(other.settings),
     )
 
 

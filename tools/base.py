@@ -134,6 +134,9 @@ class ToolSpec:
             ``(("detection.open_vocabulary", "detection.closed"),)``.
         function: The function itself.
         schema: Pydantic model of the arguments, references as strings.
+        checks: Its postconditions.
+        ladder: Other settings to try in turn where a result did not pass them: values of keyword-only parameters that
+            are no part of the contract, such as a threshold.
     """
 
     signature: Signature
@@ -142,6 +145,7 @@ class ToolSpec:
     function: Callable[..., ToolOutput]
     schema: type[BaseModel]
     checks: list[Check] = field(default_factory=list)
+    ladder: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -160,6 +164,18 @@ class ToolSpec:
         """
         self.checks.append(postcondition)
         return postcondition
+
+    def otherwise(self, **settings: Any) -> None:
+        """Declare the next settings to try where a result was refused.
+
+        Raises:
+            TypeError: If the function has no such keyword-only parameter.
+        """
+        parameters = inspect.signature(self.function).parameters
+        for name in settings:
+            if name == "models" or name not in parameters or parameters[name].kind is not parameters[name].KEYWORD_ONLY:
+                raise TypeError(f"{name} is no setting of {self.name}")
+        self.ladder.append(settings)
 
     def review(self, args: Mapping[str, Any], output: ToolOutput, models: Models | None = None) -> Review:
         """Run the postconditions; those that want ``models`` only where there are any.
@@ -202,8 +218,8 @@ class ToolSpec:
         chosen = [next((models.name(j) for j in alternatives if models.has(j)), "") for alternatives in self.needs]
         return [name for name in chosen if name]
 
-    def bind(self, store: ImageStore, models: Models) -> VisionTool:
-        """The tool as a LangChain tool over a store and a pool."""
+    def bind(self, store: ImageStore, models: Models, settings: Mapping[str, Any] | None = None) -> VisionTool:
+        """The tool as a LangChain tool over a store and a pool, with settings other than usual where given."""
         return VisionTool(
             name=self.name,
             description=self.description,
@@ -211,6 +227,7 @@ class ToolSpec:
             spec=self,
             store=store,
             models=models,
+            settings=dict(settings or {}),
             metadata={"returns": str(self.signature.returns), "summary": self.signature.summary},
         )
 
@@ -233,6 +250,7 @@ class VisionTool(BaseTool):
     spec: ToolSpec
     store: ImageStore
     models: Any
+    settings: dict[str, Any] = Field(default_factory=dict)
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     @property
@@ -242,10 +260,9 @@ class VisionTool(BaseTool):
     def _run(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
         try:
             values, parents = self._resolve(kwargs)
-            if "models" in inspect.signature(self.spec.function).parameters:
-                output = self.spec.function(**values, models=self.models)
-            else:
-                output = self.spec.function(**values)
+            takes_models = "models" in inspect.signature(self.spec.function).parameters
+            own = {**self.settings, "models": self.models} if takes_models else self.settings
+            output = self.spec.function(**values, **own)
             review = self.spec.review(values, output, self.models)
             return output.summary, self._artifact(output, kwargs, parents, review)
         except VisionGPTError as error:

@@ -36,7 +36,7 @@ _SAME_BOX: Final = 0.9
     returns=Kind.REGIONS,
     needs=((DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED),),
 )
-def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> ToolOutput:
+def detect_objects(image: Image.Image, query: str = "", *, models: Models, strictness: float = 1.0) -> ToolOutput:
     """Find things in a picture, count them, and say where they are.
 
     The query names them: one noun, or several with commas between, attributes and places included (``dog, red car,
@@ -46,6 +46,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> To
         image: The picture.
         query: What to look for; ``""`` for everything.
         models: Gives the detector: one that looks for any words, else one for a fixed list of classes.
+        strictness: What the detector's own threshold is multiplied by.
 
     Returns:
         Regions labelled with the nouns in the singular; where a detector of fixed classes cannot tell the kind asked
@@ -56,9 +57,9 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models) -> To
     nouns = [understand(noun) for noun in read_query(query)]
     by_words = models.has(DETECTION_OPEN_VOCABULARY) and (bool(nouns) or not models.has(DETECTION_CLOSED))
     if by_words:
-        found, threshold = _look_for_words(picture, nouns or _everything(COCO), models)
+        found, threshold = _look_for_words(picture, nouns or _everything(COCO), models, strictness)
     else:
-        found, threshold = _look_for_classes(picture, nouns, models)
+        found, threshold = _look_for_classes(picture, nouns, models, strictness)
     if not nouns:
         found = [one for one in found if len(one.regions)]
     regions = Regions(picture.size)
@@ -94,9 +95,11 @@ def _everything(names: Sequence[str]) -> list[Noun]:
     return [Noun(name, name, name, classes=(name,), fit=Fit.SAME) for name in names]
 
 
-def _look_for_words(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[list[_Found], float]:
+def _look_for_words(
+    picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
+) -> tuple[list[_Found], float]:
     with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as detector:
-        threshold = detector.threshold
+        threshold = min(strictness * detector.threshold, 1.0)
         seen = detector.detect(picture, [noun.phrase for noun in nouns], threshold=_HINT * threshold)
     found = []
     for noun in nouns:
@@ -106,9 +109,11 @@ def _look_for_words(picture: Image.Image, nouns: Sequence[Noun], models: Models)
     return found, threshold
 
 
-def _look_for_classes(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[list[_Found], float]:
+def _look_for_classes(
+    picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
+) -> tuple[list[_Found], float]:
     with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
-        threshold = detector.threshold
+        threshold = min(strictness * detector.threshold, 1.0)
         seen = detector.detect(picture, threshold=_HINT * threshold)
     nouns = nouns or _everything(list(dict.fromkeys(seen.labels)))
     return [_match(noun, seen, threshold, picture) for noun in nouns], threshold
@@ -179,6 +184,10 @@ def _doubts(found: Sequence[_Found]) -> Iterator[str]:
             yield f"There may be {a_(one.noun.name)}, but I am too unsure of it ({one.hints.confidence.max():.0%})."
         if count >= _CROWD:
             yield f"Of so many {plural(label)} small or hidden ones may have been missed."
+
+
+detect_objects.otherwise(strictness=1.3)  # for what is there in one look and gone in the next
+detect_objects.otherwise(strictness=0.8)  # for what only the second look sees
 
 
 # --------------------------------------------------------------------------------------------------- postconditions

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageStat
 
 from tests.graphs.harness import CONFIG, asking, graph_of, logging_tool
 from visiongpt_agent.graphs.resources import Limits
@@ -18,7 +18,8 @@ from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.detect_objects import detect_objects
 
 CUT = "#1 = remove_background(image=$1)"
 OUT = "#1 = outline(image=$1)"
@@ -143,3 +144,52 @@ def test_the_regions_of_an_earlier_plan_can_be_used_by_the_next(
 
     assert all(step["verdict"] in HOLDS for step in steps)
     assert [step["tool"] for step in steps] == ["detect_objects", "blur_regions"]
+
+
+@vision_tool("brighten", returns=Kind.IMAGE)
+def brighten(image: Image.Image, *, gain: int = 1) -> ToolOutput:
+    """Make a picture brighter."""
+    return ToolOutput(image.point(lambda value: min(255, gain * value)), f"I brightened the picture {gain} times.")
+
+
+@brighten.check
+def _is_bright(output: ToolOutput) -> Iterable[str]:
+    if ImageStat.Stat(one_picture(output.value).convert("L")).mean[0] < 120:
+        yield "the picture is still dark"
+
+
+brighten.otherwise(gain=2)
+brighten.otherwise(gain=4)
+
+
+@pytest.mark.parametrize(
+    ("retries", "gains", "verdict"), [(0, [{}], "rejected"), (2, [{}, {"gain": 2}, {"gain": 4}], "accepted")]
+)
+def test_a_refused_result_is_tried_with_the_next_settings(
+    retries: int, gains: list[dict[str, int]], verdict: str, pool: ModelPool, store: ImageStore
+) -> None:
+    limits = Limits(rounds=1, retries=retries)
+    graph = graph_of("#1 = brighten(image=$1)", "Said.", pool=pool, store=store, tools=[brighten], limits=limits)
+
+    step = graph.invoke(asking(store, Image.new("RGB", (64, 48), (40, 40, 40))))["steps"][0]
+
+    assert [attempt["settings"] for attempt in step["attempts"]] == gains
+    assert step["verdict"] == verdict
+
+
+def test_a_setting_that_a_tool_does_not_have_is_refused() -> None:
+    with pytest.raises(TypeError, match="image is no setting of brighten"):
+        brighten.otherwise(image=2)
+
+
+def test_a_strict_detector_finds_no_more_than_a_lax_one(
+    pool: ModelPool, photo: Callable[[str], Image.Image], needs: Callable[[str], None]
+) -> None:
+    needs(jobs.DETECTION_CLOSED)
+    ladder = [{}, *detect_objects.ladder]
+    found = [detect_objects(photo("coffee"), "", models=pool, **settings) for settings in ladder]
+
+    usual, strict, lax = [(out.facts["threshold"], sum(out.facts["counts"].values())) for out in found]
+    assert strict[0] > usual[0] > lax[0]
+    assert strict[1] <= usual[1] <= lax[1]
+    assert strict[1] < lax[1]
