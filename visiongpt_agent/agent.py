@@ -66,11 +66,13 @@ class Event(TypedDict, total=False):
     """What :meth:`VisionGPT.stream` yields: one of these keys an event, ``result`` the last.
 
     ``plan`` is the plan's text; ``started`` has ``id``, ``tool``, ``call``; ``finished`` has ``id``, ``tool``,
-    ``seconds``, ``verdict``, ``told``.
+    ``seconds``, ``verdict``, ``model``, ``told`` and ``attempts`` (their number); ``retried`` has the same of a step
+    whose result did not hold and which is tried in another way.
     """
 
     plan: str
     started: Mapping[str, Any]
+    retried: Mapping[str, Any]
     finished: Mapping[str, Any]
     result: VisionResult
 

@@ -41,26 +41,28 @@ def test_a_step_that_hangs_is_left_behind(
     hang: _Hang, pool: ModelPool, store: ImageStore, photo: Callable[[str], Image.Image], tmp_path: Path
 ) -> None:
     tools = [logging_tool("hang", tmp_path / "log", hang)]
-    graph = graph_of(GREY_AND_HANG, pool=pool, store=store, tools=tools, limits=Limits(rounds=1, step_seconds=0.3))
+    graph = graph_of(GREY_AND_HANG, pool=pool, store=store, tools=tools, limits=Limits(rounds=1, step_seconds=1))
     begun = time.monotonic()
 
     state = graph.invoke(asking(store, photo("rocket")))
 
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     assert [(step["verdict"], step["cause"]) for step in state["steps"]] == [
         ("accepted", ""),
         ("failed", "deadline"),
         ("skipped", "needs"),
     ]
     assert state["status"] == "partial"
-    assert "I could not hang: it did not end within 0.3 s." in state["answer"]
+    assert "I could not hang: it did not end within 1 s." in state["answer"]
     hang.over.set()
 
 
 @pytest.mark.parametrize(
     ("limits", "cancel", "cause"),
-    [(Limits(), True, "cancelled"), (Limits(seconds=0.5), False, "deadline")],
-    ids=["cancelled", "out of time"],
+    [
+        pytest.param(Limits(), True, "cancelled", id="cancelled"),
+        pytest.param(Limits(seconds=3), False, "deadline", id="out of time", marks=pytest.mark.slow),
+    ],
 )
 def test_a_request_stops_within_a_second_and_keeps_what_it_has(
     limits: Limits,
@@ -87,7 +89,7 @@ def test_a_request_stops_within_a_second_and_keeps_what_it_has(
 
         def call_off() -> None:
             wait_for(log.exists)
-            time.sleep(0.3)
+            time.sleep(0.8)
             cancelled.add("talk")
             ended.append(time.monotonic())
 
