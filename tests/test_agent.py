@@ -141,7 +141,7 @@ def test_the_result_is_plain_data_and_html_and_files(
     assert list(data["steps"][0]) == ["id", "tool", "args", "model", "seconds", "verdict"]
     saved = Image.open(data["images"][0]["path"])
     assert saved.size == photo("rocket").size[::-1]
-    assert "data:image/png;base64," in result._repr_html_()
+    assert "data:image/jpeg;base64," in result._repr_html_()
     again = result.save(tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["rocket-transform_image.png"]
     assert again.images == result.images

@@ -62,5 +62,5 @@ def printed(outputs: list[Any]) -> str:
 
 
 def pictures(outputs: list[Any]) -> list[Image.Image]:
-    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html(outputs))
+    found = re.findall(r'src="data:image/(?:png|jpeg);base64,([^"]+)"', html(outputs))
     return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]

@@ -104,3 +104,26 @@ def test_ctrl_c_ends_it_at_once(ending: signal.Signals, needs: Callable[[str], N
     assert (process.returncode, out, err) == (130, "", "visiongpt: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
     assert not list((tmp_path / "tmp").glob("visiongpt-*"))
+
+
+def test_an_unknown_export_is_refused_before_any_work(visiongpt: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = visiongpt("run", "find the cup", "-i", sample_photo("coffee"), "--export", "voc")
+
+    assert ran.code == 2
+    assert "the formats are coco, yolo, labelme, labelstudio" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_regions_are_exported_beside_the_pictures(
+    visiongpt: Callable[..., Ran], needs: Callable[[str], None], tmp_path: Path
+) -> None:
+    needs(jobs.LLM)
+
+    ran = visiongpt("run", "find the cup", "-i", sample_photo("coffee"), "--export", "coco", "--export", "yolo")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[-3:] == ["Regions:", "  visiongpt-out/coco", "  visiongpt-out/yolo"]
+    annotations = json.loads((tmp_path / "visiongpt-out/coco/annotations.json").read_text())
+    assert [category["name"] for category in annotations["categories"]] == ["cup"]
+    assert annotations["images"][0]["file_name"] == "coffee.png"

@@ -40,6 +40,10 @@ def run(
     ask_before: Annotated[
         list[str] | None, typer.Option("--ask-before", metavar="TOOL", help="Ask before this tool runs; repeatable.")
     ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option("--export", metavar="FORMAT", help="Write the regions too: coco, yolo, labelme or labelstudio."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell plan, steps and verdicts on stderr.")] = False,
 ) -> None:
@@ -50,11 +54,12 @@ def run(
     wanted = _Wanted(request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()))
     wanted.check()
     check_folder(out)
+    _check_formats(export or [])
     with quiet():
-        result = _carry_out(wanted, out)
+        result, exported = _carry_out(wanted, out, export or [])
     if trace:
         _print_trace(result)
-    print(result.to_json() if as_json else _as_text(result))
+    print(result.to_json() if as_json else _as_text(result, exported))
     if result.status == "waiting":
         _hint("approve it", f"{_command(result.thread_id)} --approve, or --deny")
     if result.status != "done":
@@ -97,12 +102,22 @@ class _Wanted:
             raise InputError("--approve and --deny answer a request that waits: name it with --resume NAME")
 
 
-def _carry_out(wanted: _Wanted, out: Path) -> VisionResult:
+def _check_formats(forms: list[str]) -> None:
+    if forms:  # before any work is done
+        from visiongpt_agent.exports import FORMATS
+
+        for form in forms:
+            if form not in FORMATS:
+                raise InputError(f"there is no export to {form!r}: the formats are {', '.join(FORMATS)}")
+
+
+def _carry_out(wanted: _Wanted, out: Path, forms: list[str]) -> tuple[VisionResult, list[Path]]:
     from visiongpt_agent.agent import VisionGPT
 
     try:
         with closing(VisionGPT(ask_before=wanted.ask_before)) as agent:
-            return _saved(_with_answers(agent, wanted), out, wanted.name)
+            result = _saved(_with_answers(agent, wanted), out, wanted.name)
+            return result, _exported(result, out, forms)
     except KeyboardInterrupt:
         if wanted.name:
             _hint("what is finished is kept; go on", _command(wanted.name))
@@ -165,9 +180,19 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{nearest} may not be written: name another folder for the pictures")
 
 
-def _as_text(result: VisionResult) -> str:
+def _exported(result: VisionResult, out: Path, forms: list[str]) -> list[Path]:
+    from visiongpt_agent.exports import export
+
+    if forms and not result.regions:
+        print("visiongpt: nothing was exported: the request found no regions", file=sys.stderr)
+        return []
+    return [export(result, form, out) for form in forms]
+
+
+def _as_text(result: VisionResult, exported: list[Path]) -> str:
     paths = [image.path for image in result.images]
-    return "\n".join([result.answer, *(["Pictures:"] if paths else []), *(f"  {path}" for path in paths)])
+    lines = [result.answer, *(["Pictures:"] if paths else []), *(f"  {path}" for path in paths)]
+    return "\n".join([*lines, *(["Regions:"] if exported else []), *(f"  {folder}" for folder in exported)])
 
 
 def _print_trace(result: VisionResult) -> None:
