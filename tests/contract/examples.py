@@ -25,7 +25,8 @@ _TO_DO: dict[str, dict[str, Any]] = {
 def middle(size: tuple[int, int], *, masks: bool = True) -> Regions:
     """One region over the middle of a picture of this size, at least a pixel large."""
     width, height = size
-    x1, y1, x2, y2 = width // 4, height // 4, max(width * 3 // 4, width // 4 + 1), max(height * 3 // 4, height // 4 + 1)
+    x1, y1 = width * 2 // 5, height * 2 // 5
+    x2, y2 = max(width * 3 // 5, x1 + 1), max(height * 3 // 5, y1 + 1)
     mask = np.zeros((1, height, width), np.bool_)
     mask[0, y1:y2, x1:x2] = True
     boxes = np.array([[x1, y1, x2, y2]], np.float32)

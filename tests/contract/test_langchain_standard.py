@@ -12,14 +12,16 @@ from PIL import Image
 
 from tests.contract.examples import example
 from tests.scripted import ScriptedChat
-from visiongpt_agent import ImageStore, VisionGPT, sample_photo, visiongpt_tools
+from visiongpt_agent import ImageStore, VisionGPT, sample_photo
+from visiongpt_agent.langchain.pictures import Pictures
+from visiongpt_agent.langchain.toolkit import naming_tool
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.tools.base import ToolSpec
 
 
-class _Suite(ToolsUnitTests, ToolsIntegrationTests):
-    """Both suites over the tool that the fixture ``tool`` gives."""
+class _Given:
+    """The tool and its arguments that a fixture makes."""
 
     _tool: BaseTool
     _example: dict[str, Any]
@@ -33,26 +35,48 @@ class _Suite(ToolsUnitTests, ToolsIntegrationTests):
         return self._example
 
 
-def _suite_of(spec: ToolSpec) -> type[_Suite]:
-    class Suite(_Suite):
-        @pytest.fixture(autouse=True)
-        def _made(self, pool: ModelPool, store: ImageStore) -> None:
-            if lack := spec.lacks(pool):
-                pytest.skip(f"no model for {spec.name} here: {lack}")
-            (self._tool,) = visiongpt_tools(only=[spec.name], store=store, pool=pool)
-            photo = Image.open(sample_photo("coffee")).resize((150, 100))
-            self._example = example(spec, photo, store)
+class _OneTool(_Given):
+    """A tool of the catalogue over a small photo."""
 
-    Suite.__name__ = Suite.__qualname__ = "Test" + spec.name.title().replace("_", "")
-    return Suite
+    _spec: ToolSpec
+
+    @pytest.fixture(autouse=True)
+    def _made(self, pool: ModelPool, store: ImageStore) -> None:
+        self._tool = naming_tool(self._spec, Pictures(store), pool)
+        self._example = example(self._spec, Image.open(sample_photo("coffee")).resize((150, 100)), store)
 
 
-globals().update({suite.__name__: suite for suite in map(_suite_of, catalog().values())})
+class _OneToolThatRuns(_OneTool):
+    @pytest.fixture(autouse=True)
+    def _runs(self, pool: ModelPool) -> None:
+        if lack := self._spec.lacks(pool):
+            pytest.skip(f"no model for {self._spec.name} here: {lack}")
 
 
-class TestVisionGPT(_Suite):
+def _suites_of(spec: ToolSpec) -> dict[str, type]:
+    """The two suites as test classes; to run a model over and over counts as slow."""
+    name = spec.name.title().replace("_", "")
+    works = type(f"Test{name}Works", (_OneToolThatRuns, ToolsIntegrationTests), {"_spec": spec})
+    if spec.needs:
+        pytest.mark.slow(works)
+    return {f"Test{name}": type(f"Test{name}", (_OneTool, ToolsUnitTests), {"_spec": spec}), works.__name__: works}
+
+
+for _spec in catalog().values():
+    globals().update(_suites_of(_spec))
+
+
+class _Agent(_Given):
+    """The whole agent."""
+
     @pytest.fixture(autouse=True)
     def _made(self, pool: ModelPool) -> None:
         chat = ScriptedChat(script=["#1 = transform_image(image=$1, rotate=90)", "It is turned."])
         self._tool = VisionGPT(chat, pool=pool).as_tool({"cat": sample_photo("chelsea")})
         self._example = {"request": "turn it", "images": ["cat"]}
+
+
+class TestAgent(_Agent, ToolsUnitTests): ...
+
+
+class TestAgentWorks(_Agent, ToolsIntegrationTests): ...

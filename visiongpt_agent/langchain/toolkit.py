@@ -124,10 +124,11 @@ def visiongpt_tools(
         if lack := known[name].lacks(pool):
             raise InputError(f"{name} has no model here: {lack}")
     wanted = [spec for spec in known.values() if (spec.name in only if only is not None else spec.usable(pool))]
-    return [_naming_tool(spec, pictures, pool, previews) for spec in wanted]
+    return [naming_tool(spec, pictures, pool, previews) for spec in wanted]
 
 
-def _naming_tool(spec: ToolSpec, pictures: Pictures, pool: ModelPool, previews: bool) -> NamingTool:
+def naming_tool(spec: ToolSpec, pictures: Pictures, pool: ModelPool, previews: bool = True) -> NamingTool:
+    """One tool, whether it can run here or not; see :func:`visiongpt_tools`."""
     return NamingTool(
         name=spec.name,
         description=spec.description,
