@@ -23,7 +23,7 @@ from visiongpt_agent.tools.base import ToolOutput, ToolSpec, vision_tool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)"
 HOLD = "#1 = hold_still(image=$1)\n#2 = transform_image(image=#1, rotate=90)"
-WORDED = "The picture was turned."
+WORDED = "I turned the picture 90 degrees clockwise."
 
 
 def png(size: tuple[int, int] = (64, 48), color: str = "red") -> bytes:
@@ -68,7 +68,7 @@ def serve(pool: ModelPool, holding: Holding) -> Serve:
     async def started(
         plan: str = TURN, *, token: str | None = None, limits: ServeLimits | None = None
     ) -> AsyncIterator[tuple[httpx.AsyncClient, FastAPI]]:
-        chat = ScriptedChat(script=[plan, WORDED] * 50)
+        chat = ScriptedChat(script=[plan])  # it words nothing, so the answer is the tools' own account
         app = create_app(chat, pool=pool, tools=[holding.tool()], limits=limits, token=token)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000", timeout=60) as client:

@@ -97,7 +97,7 @@ async def test_a_picture_that_was_handed_in_is_no_artifact(serve: Serve) -> None
     async with serve() as (client, app):
         await client.post("/v1/requests", **as_json(png()))
         (conversation,) = app.state.service._conversations.values()
-        kept = {path.stem for path in conversation.agent.store.folder.glob("img-*.png")}
+        kept = {path.stem for path in conversation.store.folder.glob("img-*.png")}
         statuses = sorted([(await client.get(f"/v1/artifacts/{key}")).status_code for key in kept])
 
     assert statuses == [200, 404]

@@ -9,6 +9,7 @@ import typer
 from visiongpt_agent.cli import evaluate, models, threads
 from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
+from visiongpt_agent.cli.mcp import mcp
 from visiongpt_agent.cli.plan import plan
 from visiongpt_agent.cli.quiet import hush_libraries
 from visiongpt_agent.cli.run import run
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, chat, ui, plan, tools, doctor, serve):
+for command in (run, chat, ui, plan, tools, doctor, serve, mcp):
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(threads.app, name="threads")

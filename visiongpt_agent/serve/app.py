@@ -27,6 +27,7 @@ from visiongpt_agent.serve.metrics import Metrics
 from visiongpt_agent.serve.problems import Problem, add_handlers, documented, problem_response
 from visiongpt_agent.serve.schemas import Health, NewRequest, RequestState, Tool
 from visiongpt_agent.serve.service import Service, StoppingError
+from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools import catalog
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ def create_app(
         token: The bearer token that clients must send; None lets everyone in who reaches the server.
         loopback: Whether only this machine reaches the server; then a Host other than localhost is refused.
     """
-    bounds, models = limits or ServeLimits(), pool or ModelPool()
+    bounds, settings = limits or ServeLimits(), Settings.load()
+    models = pool or ModelPool(settings=settings)
 
     def make_agent(store: ImageStore) -> VisionGPT:
         return VisionGPT(
             llm,
+            settings=settings,
             pool=models,
             store=store,
             checkpointer=InMemorySaver(),

@@ -65,6 +65,7 @@ class Run:
         self.result: VisionResult | None = None
         self.fault: Exception | None = None
         self._input = Request(request=request, images=images)
+        self._agent: VisionGPT | None = None  # while it is at work on this
         self._cancelled = False
         self._lock = threading.Lock()
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
@@ -78,7 +79,7 @@ class Run:
         with self._lock:
             if self.state is not RunState.QUEUED:
                 return
-            self.state = RunState.RUNNING
+            self.state, self._agent = RunState.RUNNING, agent
         try:
             self._consume(agent)
         except VisionGPTError as fault:
@@ -91,11 +92,13 @@ class Run:
         self._notify()
 
     def cancel(self) -> None:
-        """Give up: at once where it still waits, else before the next step."""
+        """Give up: at once where it still waits, else as soon as the agent has told what was achieved."""
         with self._lock:
             self._cancelled = True
             if self.state is RunState.QUEUED:
                 self._end()
+            elif self._agent is not None:
+                self._agent.cancel(self.thread)
         self._notify()
 
     async def follow(self, after: int = 0) -> AsyncGenerator[RunEvent | None, None]:
@@ -127,8 +130,8 @@ class Run:
     def _consume(self, agent: VisionGPT) -> None:
         config = RunnableConfig(configurable={"thread_id": self.thread})
         for event in agent.stream(self._input, config):
-            if self._cancelled:
-                return
+            if self._cancelled:  # before the agent had it under way
+                agent.cancel(self.thread)
             for name, data in event.items():
                 if name == "result":
                     self.result = cast("VisionResult", data)
@@ -142,6 +145,7 @@ class Run:
 
     def _end(self) -> None:
         self.ended_at = time.time()
+        self._agent = None
         self._input = Request(request="")  # pictures may be large, and are in the store by now
         if self._cancelled:
             self.state = RunState.CANCELLED

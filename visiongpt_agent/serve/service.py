@@ -43,6 +43,7 @@ class _Conversation:
     """An agent of its own over the shared pool of models, its folder of pictures, and its requests."""
 
     agent: VisionGPT
+    store: ImageStore
     runs: list[Run] = field(default_factory=list)
     bytes: int = 0
 
@@ -51,7 +52,11 @@ class _Conversation:
         return any(not run.ended for run in self.runs)
 
     def measure(self) -> None:
-        self.bytes = sum(file.stat().st_size for file in self.agent.store.folder.glob("*"))
+        self.bytes = sum(file.stat().st_size for file in self.store.folder.glob("*"))
+
+    def close(self) -> None:
+        self.agent.close()
+        self.store.close()
 
 
 class Service:
@@ -149,7 +154,7 @@ class Service:
                 conversation.runs.remove(run)
                 if not conversation.runs:
                     del self._conversations[run.thread]
-                    conversation.agent.close()
+                    conversation.close()
 
     def picture(self, image_id: str) -> Image.Image:
         """A picture of a result that is kept, by its content id.
@@ -160,7 +165,7 @@ class Service:
         with self._lock:
             for run in self._runs.values():
                 if run.result and any(image.id == image_id for image in run.result.images):
-                    return self._conversations[run.thread].agent.store.open(image_id)
+                    return self._conversations[run.thread].store.open(image_id)
         raise UnknownError("there is no such picture here, or it has expired")
 
     def expire(self) -> None:
@@ -193,17 +198,20 @@ class Service:
         self.stop()
         self.cancel_all()
         self._workers.shutdown(wait=False, cancel_futures=True)
-        _, unfinished = wait(list(self._futures.values()), timeout=_LAST_WORDS)
+        begun = [future for future in list(self._futures.values()) if not future.cancelled()]
+        _, unfinished = wait(begun, timeout=_LAST_WORDS)
         with self._lock:
             for conversation in self._conversations.values():
-                conversation.agent.close()
+                conversation.close()
             self._conversations.clear()
             self._runs.clear()
         return not unfinished
 
     def _conversation(self, run: Run, *, new: bool) -> _Conversation:
         if new:
-            return self._conversations.setdefault(run.thread, _Conversation(self._make_agent(ImageStore())))
+            store = ImageStore()
+            self._conversations[run.thread] = _Conversation(self._make_agent(store), store)
+            return self._conversations[run.thread]
         known = self._conversations.get(run.thread)
         if known is None:
             raise UnknownError("there is no such thread here, or it has expired: begin a new one")
