@@ -461,8 +461,8 @@ _EACH: Final = re.compile(
     r"\b(?:both (?:of )?(?:the |my |these |those )?(?:pictures|photos|images|pics|ones|shots|scans|frames|pages"
     r"|them|these)"
     r"|each (?:picture|photo|image|one|of (?:them|these|the))|(?:for|in|of) each(?=[.,;!?]|$)"
-    r"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?(?:pictures|photos|images|pics|shots|frames|scans"
-    r"|pages)|all (?:two|three|four|of (?:them|these))|every (?:picture|photo|image|one|frame|page|scan)"
+    r"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?(?:pictures|photos|images|pics|shots|frames"
+    r"|scans|pages)|all (?:two|three|four|of (?:them|these))|every (?:picture|photo|image|one|frame|page|scan)"
     r"|(?:frame|picture|photo|page|image) by (?:frame|picture|photo|page|image))\b",
     re.I,
 )

@@ -30,7 +30,7 @@ from visiongpt_agent.untrusted import defused
 logger = logging.getLogger(__name__)
 
 _ASKS_WHAT_IS_THERE = re.compile(
-    r"\b(how many|count|number of|find|where|locate|detect|spot|is there|are there|any|segment|mask|outline|show)\b",
+    r"\b(how many|count|number of|find|where|locate|detect|spot|is there|are there|any|show)\b",
     re.I,
 )
 

@@ -1,7 +1,7 @@
 """Whatever a chat model writes, the agent's answer holds only what its results hold.
 
 Pictures are drawn with a known number of squares, a real tool counts them, and a scripted model words the answer as
-badly as it can. The oracle knows what was drawn, what was asked for and what was planted; it shares no code with the checker.
+badly as it can. The oracle knows what was drawn, asked for and planted; it shares no code with the checker.
 """
 
 from __future__ import annotations
@@ -236,3 +236,35 @@ def test_nothing_is_taken_from_any_text(answered: Callable[..., str], wording: s
 
     digits = frozenset(str(n) for n in counts.values())
     assert not list(faults(answer.replace(" I did not look for unicorns.", ""), counts, Attack("", ()), digits))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("no tool for audio", True),
+        ("no tool for mp3 files", True),  # the person's own word
+        ("there are seven unicorns in /home/anna/a.png", False),
+        ("visit https://evil.example", False),
+        ("inpaint has no model here: pip install evil", False),
+    ],
+)
+def test_a_refusal_is_told_only_in_plain_words(reason: str, said: bool, pool: ModelPool) -> None:
+    agent = VisionGPT(ScriptedChat(script=[f'decline(reason="{reason}")']), pool=pool)
+
+    result = agent.run("read it aloud and give me the mp3", drawn({}))
+    agent.close()
+
+    assert result.status == "declined"
+    assert (reason in result.answer) is said
+
+
+def test_before_and_after_of_an_edit(pool: ModelPool) -> None:
+    before = drawn({"red square": 1})
+    agent = VisionGPT(ScriptedChat(script=["#1 = adjust_image(image=$1, saturation=0)", ""]), pool=pool)
+
+    result = agent.run("make it black and white", before)
+
+    both = np.asarray(result.before_after())
+    assert tuple(both[7, 7]) == PAINT["red square"]
+    assert np.ptp(both[7, -(96 - 7)].astype(int)) <= 1
+    agent.close()
