@@ -262,6 +262,32 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         called_off.set()
         return True
 
+    def undo(self, thread_id: str) -> list[StoredImage]:
+        """Take back the last request of a conversation: it goes on as it was before.
+
+        Returns:
+            The pictures that came with that request, in this agent's store, so that another one can be made of them.
+
+        Raises:
+            StateError: If there is no such conversation, it cannot be read, or a request of it is going on.
+        """
+        place = self._lasting_place
+        with place.home.claim(thread_id):
+            kept = _kept(place.graph, thread_id)
+            if not kept.values:
+                raise _unknown(thread_id)
+            turn = kept.values["turn"]
+            entries = [one for one in kept.values["images"] if one["turn"] == turn and one["origin"] == "user"]
+            given = [
+                self.store.add(place.home.store.open(one["id"]), Provenance("user", one["title"])) for one in entries
+            ]
+            if turn == 1:
+                place.home.checkpointer.delete_thread(thread_id)
+            else:
+                before = _end_of(turn - 1, place.graph, thread_id)
+                place.graph.update_state(before.config, None, as_node="__copy__")
+        return given
+
     def threads(self) -> list[Conversation]:
         """The conversations that are kept, the one last worked on first."""
         return [self._conversation(thread_id) for thread_id in self._lasting_place.home.thread_ids()]
@@ -485,6 +511,13 @@ def _kept(graph: Graph, thread_id: str) -> StateSnapshot:
             f"one reads {STATE_VERSION}): use that version, or remove it with visiongpt threads forget {thread_id}"
         )
     return kept
+
+
+def _end_of(turn: int, graph: Graph, thread_id: str) -> StateSnapshot:
+    for past in graph.get_state_history({"configurable": {"thread_id": thread_id}}):
+        if past.values.get("turn") == turn and not past.next:
+            return past
+    raise StateError(f"what the conversation {thread_id!r} was before its last request is not kept any more")
 
 
 def _told(graph: Graph, given: Any, config: RunnableConfig) -> Iterator[Event]:

@@ -6,7 +6,6 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visiongpt_agent.cli.background import in_background
+from visiongpt_agent.cli.approval import approved, has_person, shown
 from visiongpt_agent.cli.exits import Exit
-from visiongpt_agent.cli.progress import StepDisplay
 from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Event, VisionGPT
+    from visiongpt_agent.agent import VisionGPT
     from visiongpt_agent.result import VisionResult
 
 DEFAULT_FOLDER = Path("visiongpt-out")
@@ -128,27 +126,13 @@ def _with_answers(agent: VisionGPT, wanted: _Wanted) -> VisionResult:
     """The result, with what a person at a terminal answers on the way."""
     from visiongpt_agent.agent import Request
 
-    person = sys.stdin.isatty() and sys.stderr.isatty()
     if wanted.resume:
-        result = _shown(agent.stream_resumed(wanted.resume, wanted.approve))
-    else:
-        # Where nobody can be asked now, the request needs a name to be approved by later.
-        made_up = f"run-{secrets.token_hex(4)}" if wanted.ask_before and not person else ""
-        name = wanted.thread or made_up
-        config: Any = {"configurable": {"thread_id": name}} if name else None
-        result = _shown(agent.stream(Request(request=wanted.request, images=wanted.images), config))
-    while result.status == "waiting" and person:
-        allowed = typer.confirm(f"Run {'; '.join(result.pending)}?", err=True)
-        result = _shown(agent.stream_resumed(result.thread_id, allowed))
-    return result
-
-
-def _shown(events: Iterator[Event]) -> VisionResult:
-    with StepDisplay() as display:
-        event: Event = {}
-        for event in in_background(events):
-            display.show(event)
-        return event["result"]
+        return approved(agent, shown(agent.stream_resumed(wanted.resume, wanted.approve)))
+    # Where nobody can be asked now, the request needs a name to be approved by later.
+    made_up = f"run-{secrets.token_hex(4)}" if wanted.ask_before and not has_person() else ""
+    name = wanted.thread or made_up
+    config: Any = {"configurable": {"thread_id": name}} if name else None
+    return approved(agent, shown(agent.stream(Request(request=wanted.request, images=wanted.images), config)))
 
 
 def _saved(result: VisionResult, out: Path, name: str) -> VisionResult:
