@@ -104,14 +104,14 @@ async def test_ids_of_results_go_on_to_the_next_call_and_are_resources(pool: Mod
 
 
 async def test_the_agent_answers_with_pictures_and_tells_progress(pool: ModelPool) -> None:
-    progress: list[tuple[float, float | None, str | None]] = []
+    heard: list[tuple[float, float | None, str | None]] = []
 
-    async def told(done: float, total: float | None, message: str | None) -> None:
-        progress.append((done, total, message))
+    async def heed(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
 
     async with connected(pool) as session:
         arguments = {"request": "turn it", "images": [base64_of(png((64, 48)))]}
-        first = await session.call_tool("visiongpt", arguments, progress_callback=told)
+        first = await session.call_tool("visiongpt", arguments, progress_callback=heed)
         assert first.structuredContent
         thread = first.structuredContent["thread"]
         later = await session.call_tool("visiongpt", {"request": "turn $2", "thread": thread})
@@ -119,7 +119,7 @@ async def test_the_agent_answers_with_pictures_and_tells_progress(pool: ModelPoo
     assert text(first).startswith(WORDED)
     assert picture(first).size == (48, 64)
     assert first.structuredContent["status"] == "done"
-    assert progress == [(0, 1, TURN), (0, 1, TURN), (1, 1, "transform_image: accepted")]
+    assert heard == [(0, 1, TURN), (0, 1, TURN), (1, 1, "transform_image: accepted")]
     assert not later.isError
 
 

@@ -114,29 +114,38 @@ def test_the_token_is_asked_for_and_never_shown(start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_a_request_and_a_follow_up_with_the_real_planner(start: Start, needs: Callable[[str], None]) -> None:
+def test_with_the_real_planner_it_answers_and_told_to_stop_it_finishes_what_runs(
+    start: Start, needs: Callable[[str], None]
+) -> None:
     needs("llm")
-    with start() as server, httpx.Client(base_url=server.address(), timeout=180) as client:
+    later: list[httpx.Response] = []
+    with start("--grace", "120") as server, httpx.Client(base_url=server.address(), timeout=240) as client:
         assert client.get("/readyz").status_code == 200
         first = client.post(
             "/v1/requests",
             data={"request": "how many cups are there?"},
             files=[("images", sample_photo("coffee").open("rb"))],
         ).json()
-        second = client.post(
-            "/v1/requests", json={"request": "make it black and white", "thread": first["thread"]}
-        ).json()
-        picture = client.get(second["result"]["images"][-1]["url"])
         events = events_of(client.get(f"/v1/requests/{first['id']}/events").text)
-        metrics = client.get("/metrics").text
-        code = server.stop()
+        picture = client.get(first["result"]["images"][-1]["url"])
+        body = {"request": "make it black and white", "thread": first["thread"]}
+        asking = threading.Thread(
+            target=lambda: later.append(httpx.post(f"{server.address()}/v1/requests", json=body, timeout=240))
+        )
+        asking.start()
+        while "visiongpt_running_requests 1.0" not in (metrics := client.get("/metrics").text):
+            assert asking.is_alive()
+            time.sleep(0.02)
+        server.process.send_signal(signal.SIGTERM)
+        code = server.process.wait(timeout=180)
+        asking.join(timeout=60)
 
     assert "one cup" in first["result"]["answer"]
     assert [region["label"] for found in first["result"]["regions"] for region in found["items"]] == ["cup"]
-    assert second["result"]["status"] == "done"
-    assert picture.content[:8] == b"\x89PNG\r\n\x1a\n"
     assert events[-1]["event"] == "result"
+    assert picture.content[:8] == b"\x89PNG\r\n\x1a\n"
     assert "visiongpt_resident_model_bytes{" in metrics
+    assert later[0].json()["result"]["status"] == "done"
     assert code == 0
 
 
@@ -153,29 +162,6 @@ def test_hanging_up_cancels(start: Start, needs: Callable[[str], None]) -> None:
         metrics = client.get("/metrics").text
 
     assert 'visiongpt_requests_total{status="cancelled"} 1.0' in metrics
-
-
-@pytest.mark.slow
-def test_told_to_stop_it_finishes_what_runs(start: Start, needs: Callable[[str], None]) -> None:
-    needs("llm")
-    answers: list[httpx.Response] = []
-    with start("--grace", "90") as server:
-        url = server.address()
-
-        def ask() -> None:
-            body = as_json(sample_photo("coffee").read_bytes())
-            body["json"]["request"] = "how many cups are there?"
-            answers.append(httpx.post(f"{url}/v1/requests", timeout=120, **body))
-
-        asking = threading.Thread(target=ask)
-        asking.start()
-        while "visiongpt_running_requests 1.0" not in httpx.get(f"{url}/metrics").text:
-            time.sleep(0.05)
-        code = server.stop()
-        asking.join(timeout=60)
-
-    assert answers[0].json()["result"]["status"] == "done"
-    assert code == 0
 
 
 @pytest.mark.slow

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mcp import types
-from pydantic import AnyUrl
+from pydantic import AnyUrl, BaseModel
 
 from visiongpt_agent.langchain.blocks import Block
 from visiongpt_agent.langchain.toolkit import NamingTool
@@ -75,14 +75,13 @@ def how_pictures_are_given(*, folder: bool) -> str:
 
 def input_schema(tool: NamingTool, *, folder: bool) -> dict[str, Any]:
     """The JSON schema of a tool's arguments, with how pictures are given here."""
-    schema = tool.tool_call_schema
-    found: dict[str, Any] = schema if isinstance(schema, dict) else schema.model_json_schema()
+    found = cast("type[BaseModel]", tool.tool_call_schema).model_json_schema()
     properties = {name: dict(told) for name, told in found.get("properties", {}).items()}
     for name, told in properties.items():
         if _takes_image(tool, name):
             words = "words, or " if _takes_words(tool, name) else ""
             told["description"] = words + how_pictures_are_given(folder=folder)
-    return {**found, "properties": properties}
+    return {**found, "properties": properties, "additionalProperties": False}
 
 
 def content_of(blocks: Sequence[Block] | str, links: Sequence[types.ResourceLink] = ()) -> list[types.ContentBlock]:

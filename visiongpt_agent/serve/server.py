@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,7 +73,10 @@ def serve(app: FastAPI, where: socket.socket) -> None:
             service.stop()
             for listening in self.servers:
                 listening.close()
-            await _drained(service)
+            deadline = time.monotonic() + service.limits.grace_seconds
+            while service.running and time.monotonic() < deadline and not self.force_exit:
+                await asyncio.sleep(0.05)
+            service.cancel_all()
             await super().shutdown(sockets)
 
     run_app(app, where, server=Draining)
@@ -80,11 +84,3 @@ def serve(app: FastAPI, where: socket.socket) -> None:
         # A step is deep in native code: leaving the ordinary way would wait for its thread.
         sys.stderr.flush()
         os._exit(0)
-
-
-async def _drained(service: Service) -> None:
-    """Wait until nothing runs; what has not finished in its time is cancelled."""
-    deadline = asyncio.get_running_loop().time() + service.limits.grace_seconds
-    while service.running and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.05)
-    service.cancel_all()
