@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from visiongpt_agent.cli.background import in_background
-from visiongpt_agent.cli.progress import StepDisplay
 
 if TYPE_CHECKING:
     from visiongpt_agent.agent import Event, VisionGPT
@@ -23,6 +22,8 @@ def has_person() -> bool:
 
 def shown(events: Iterator[Event]) -> VisionResult:
     """Carry out a request and show how it goes."""
+    from visiongpt_agent.cli.progress import StepDisplay
+
     with StepDisplay() as display:
         event: Event = {}
         for event in in_background(events):

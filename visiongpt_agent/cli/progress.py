@@ -2,44 +2,123 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from visiongpt_agent.plan import parse_plan
 
 if TYPE_CHECKING:
     from visiongpt_agent.agent import Event
 
-_MARKS = {"accepted": "[green]✓[/]", "uncertain": "[yellow]?[/]"}
+_MARKS: Final = {"accepted": ("✓", "green"), "uncertain": ("?", "yellow"), "skipped": ("–", "dim")}
+_TOLD: Final = 160
 
 
 class StepDisplay:
-    """A line for every finished step, and one that says what is running; silent where stderr is no terminal."""
+    """A line for every proposal, with its seconds and how it went; silent where stderr is no terminal."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._status = self._console.status("planning") if self._console.is_terminal else None
-        self._running: dict[int, str] = {}
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._spinner = Spinner("dots", style="cyan")
+        self._doing = "planning"
+        self._replaced: list[_Line] = []
+        """Of plans that another one took the place of."""
+        self._lines: dict[int, _Line] = {}
+        self._live = Live(
+            console=self._console,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            get_renderable=self._rendered,
+        )
 
     def __enter__(self) -> Self:
-        if self._status:
-            self._status.start()
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
-        if self._status:
-            self._status.stop()
+        self._doing = ""
+        self._live.stop()
 
     def show(self, event: Event) -> None:
         """Take in one event of :meth:`visiongpt_agent.VisionGPT.stream`."""
-        if not self._status:
-            return
-        if "started" in event:
-            self._running[event["started"]["id"]] = event["started"]["call"]
-        elif "finished" in event:
-            step = event["finished"]
-            call = self._running.pop(step["id"], f"#{step['id']} = {step['tool']}()")
-            mark = _MARKS.get(step["verdict"], "[red]✗[/]")
-            self._console.print(f"{mark} {escape(call)} [dim]{step['seconds']:.1f} s[/]", soft_wrap=True)
-        self._status.update(escape(", ".join(self._running.values())) or "working")
+        if plan := event.get("plan"):
+            self._replaced += [line for line in self._lines.values() if line.verdict]
+            parsed = parse_plan(plan)
+            self._lines = {} if parsed.control else {one.id: _Line(str(one)) for one in parsed}
+        elif started := event.get("started"):
+            self._line(started).began = time.monotonic()
+        elif retried := event.get("retried"):
+            self._line(retried).again = str(retried["told"])
+        elif finished := event.get("finished"):
+            line = self._line(finished)
+            line.verdict, line.seconds, line.told = finished["verdict"], finished["seconds"], str(finished["told"])
+        self._doing = "" if "result" in event else self._what_else()
+
+    def _line(self, step: Mapping[str, Any]) -> _Line:
+        call = str(step.get("call") or f"#{step['id']} = {step['tool']}()")
+        return self._lines.setdefault(int(step["id"]), _Line(call))
+
+    def _what_else(self) -> str:
+        """What goes on where no line says it."""
+        if all(line.verdict for line in self._lines.values()):
+            return "answering"
+        return "" if any(line.is_running for line in self._lines.values()) else "working"
+
+    def _rendered(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for line in [*self._replaced, *self._lines.values()]:
+            table.add_row(line.mark(self._spinner), line.account())
+        if not self._doing:
+            return table
+        self._spinner.update(text="")
+        waiting = Table.grid(padding=(0, 1))
+        waiting.add_row(self._spinner, Text(self._doing, "dim"))
+        return Group(table, waiting) if table.row_count else waiting
+
+
+@dataclass
+class _Line:
+    """A proposal as it is shown; ``verdict`` is ``""`` until it has one, ``again`` why a try before did not hold."""
+
+    call: str
+    verdict: str = ""
+    seconds: float = 0.0
+    told: str = ""
+    again: str = ""
+    began: float = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        return bool(self.began) and not self.verdict
+
+    def mark(self, spinner: Spinner) -> RenderableType:
+        if self.verdict:
+            return Text(*_MARKS.get(self.verdict, ("✗", "red")))
+        return spinner if self.is_running else Text("·", "dim")
+
+    def account(self) -> Text:
+        seconds = time.monotonic() - self.began if self.is_running else self.seconds
+        text = Text(self.call, "" if self.began or self.verdict else "dim")
+        if self.is_running or self.verdict not in ("", "skipped"):
+            text.append(f" {seconds:.1f} s", "dim")
+        if self.is_running and self.again:
+            text.append(f" again: {_brief(self.again)}", "dim")
+        elif self.verdict and self.verdict != "accepted" and self.told:
+            text.append(f" {_brief(self.told)}", "dim")
+        return text
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _TOLD else f"{line[: _TOLD - 3]}..."

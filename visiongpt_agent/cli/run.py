@@ -59,7 +59,7 @@ def run(
         _print_trace(result)
     print(result.to_json() if as_json else _as_text(result, exported))
     if result.status == "waiting":
-        _hint("approve it", f"{_command(result.thread_id)} --approve, or --deny")
+        _hint("approve it", f"{command_to_resume(result.thread_id)} --approve, or --deny")
     if result.status != "done":
         raise typer.Exit(Exit.NOT_DONE)
 
@@ -118,7 +118,7 @@ def _carry_out(wanted: _Wanted, out: Path, forms: list[str]) -> tuple[VisionResu
             return result, _exported(result, out, forms)
     except KeyboardInterrupt:
         if wanted.name:
-            _hint("what is finished is kept; go on", _command(wanted.name))
+            _hint("what is finished is kept; go on", command_to_resume(wanted.name))
         raise
 
 
@@ -139,11 +139,11 @@ def _saved(result: VisionResult, out: Path, name: str) -> VisionResult:
     try:
         return result.save(out)
     except InputError as fault:
-        kept = f"; what was done is kept: {_command(name)} --out FOLDER" if name else ""
+        kept = f"; what was done is kept: {command_to_resume(name)} --out FOLDER" if name else ""
         raise InputError(f"{fault}{kept}") from None
 
 
-def _command(name: str) -> str:
+def command_to_resume(name: str) -> str:
     return f"visiongpt run --resume {shlex.quote(name)}"
 
 
