@@ -66,7 +66,7 @@ class Planner:
             "plan": str(plan),
             "round": number,
             "steps": [*again, *vain],
-            "earlier": [step for step in achieved if not _goes_on(step, again) or is_used(step, achieved)],
+            "earlier": _still_needed(achieved, again),
             "critique": "",
             "status": "failed" if failed else "done",
             "messages": [*asked, message, *(tool_message(step, state["turn"]) for step in [*again, *vain])],
@@ -107,8 +107,14 @@ class Planner:
         return self._only_what_can_run(plan)
 
 
-def _goes_on(step: Step, again: Sequence[Step]) -> bool:
-    return any(step["tool"] == other["tool"] and step["inputs"] == other["inputs"] for other in again)
+def _still_needed(achieved: Sequence[Step], again: Sequence[Step]) -> list[Step]:
+    """What was achieved, without what the new plan has taken up, unless another that is left goes back to it."""
+    taken = [(step["tool"], step["inputs"]) for step in again]
+    left: list[Step] = []
+    for step in reversed(achieved):  # a step only refers to earlier ones
+        if (step["tool"], step["inputs"]) not in taken or is_used(step, left):
+            left.insert(0, step)
+    return left
 
 
 def request_plan(

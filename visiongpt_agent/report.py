@@ -26,7 +26,7 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
     steps = [*state["earlier"], *state["steps"]]
     held = [step for step in steps if step["verdict"] in HOLDS]
     names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
-    regions = tuple(
+    found = [
         RegionResult(
             of=_looked_at(step, names),
             tool=step["tool"],
@@ -38,7 +38,9 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
         )
         for step in held
         if step["artifact"]["kind"] == "regions"
-    )
+    ]
+    # A step of an earlier plan that the last one took up again may stand in both.
+    regions = tuple({(region.of, region.tool, region.id): region for region in found}.values())
     return VisionResult(
         answer=state["answer"],
         plan=state["plan"],

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import Limits, VisionGPT, VisionResult
+from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import MAX_PROPOSALS, Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
@@ -134,6 +135,28 @@ def test_pictures_of_an_earlier_plan_are_not_taken_for_steps_of_the_next(
 
     # The turned picture is #1 of the first plan; that the second plan goes on from its own #1 does not use it up.
     assert [image.name for image in result.images] == ["$2", "$4"]
+
+
+@pytest.mark.parametrize(
+    ("again", "pictures"),
+    [
+        ("#2 = blur_regions(image=$1, regions=#1)", ["image-blur_regions"]),
+        ("#2 = crop_regions(image=$1, regions=#1)", ["image-blur_regions", "image-crop_regions"]),
+    ],
+    ids=["a whole chain", "only its beginning"],
+)
+def test_what_two_plans_have_in_common_is_told_once(
+    again: str, pictures: list[str], run: Run, photo: Callable[[str], Image.Image], needs: Callable[[str], None]
+) -> None:
+    needs(jobs.DETECTION_CLOSED)
+    find = '#1 = detect_objects(image=$1, query="cat")'
+    first = f"{find}\n#2 = blur_regions(image=$1, regions=#1)\n#3 = pretend(image=$1)"
+
+    result = run(first, f"{find}\n{again}\n#3 = transform_image(image=$1, rotate=90)", images=(photo("chelsea"),))
+
+    assert result.status == "done"
+    assert [found.tool for found in result.regions] == ["detect_objects"]
+    assert [image.title for image in result.images] == [*pictures, "image-transform_image"]
 
 
 def test_the_same_picture_twice_is_two_images(run: Run, photo: Callable[[str], Image.Image]) -> None:
