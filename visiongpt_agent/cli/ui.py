@@ -15,7 +15,9 @@ from visiongpt_agent.errors import InputError
 
 def ui(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 7860,
-    host: Annotated[str, typer.Option("--host", help="The address; others than this machine's need a password.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="The address; others than this machine's need a password.")
+    ] = "127.0.0.1",
     auth_file: Annotated[
         Path | None, typer.Option("--auth-file", help="A file that holds name:password; or set VISIONGPT_UI_AUTH.")
     ] = None,
@@ -36,7 +38,9 @@ def ui(
     shown = f"[{host}]" if ":" in host else host
     print(f"http://{shown}:{door.getsockname()[1]} (Ctrl-C ends it)", flush=True)
     with quiet(), opened_app(host, auth=auth) as app:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[door])
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)).run(
+            sockets=[door]
+        )
 
 
 def _auth_text(file: Path | None) -> str:

@@ -20,7 +20,15 @@ def as_python(turns: Sequence[Turn]) -> str:
     imports = "VisionGPT, sample_photo" if any(map(_sample, titles)) else "VisionGPT"
     calls = [_call(turn, follows=len(turns) > 1) for turn in turns]
     return "\n".join(
-        [f"from visiongpt_agent import {imports}", "", "agent = VisionGPT()", *calls, "print(result.answer)", 'result.save("pictures")', ""]
+        [
+            f"from visiongpt_agent import {imports}",
+            "",
+            "agent = VisionGPT()",
+            *calls,
+            "print(result.answer)",
+            'result.save("pictures")',
+            "",
+        ]
     )
 
 

@@ -49,7 +49,7 @@ class PageLimits:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the conversation as the page shows it: ``$k``, its file's name or its tool's, its id in the store."""
+    """A picture as the page shows it: its name ``$k``, its file's name or its tool's, its id in the store."""
 
     name: str
     title: str
@@ -113,8 +113,6 @@ class Conversation:
         self._stop = threading.Event()
         self._closed = False
 
-    # ------------------------------------------------------------------------------------------------------ pictures
-
     def add(self, data: bytes, title: str) -> None:
         """Take in a picture; it goes with the next request.
 
@@ -128,7 +126,9 @@ class Conversation:
             raise InputError(too_large(title, limits))
         by_person = sum(entry["origin"] == "user" for entry in self._known()) + len(self._waiting)
         if by_person >= limits.pictures:
-            raise InputError(f"{title} is one too many: a conversation takes {limits.pictures} pictures; begin a new one")
+            raise InputError(
+                f"{title} is one too many: a conversation takes {limits.pictures} pictures; begin a new one"
+            )
         image = decode(data, name=title)
         if image.width * image.height > limits.picture_pixels:
             raise InputError(
@@ -155,6 +155,11 @@ class Conversation:
         ]
         return [*known, *(added.picture for added in self._waiting)]
 
+    def looked_at(self) -> str:
+        """The picture that the last result found regions on, ``""`` where it found none."""
+        result = self.turns[-1].result if self.turns else None
+        return next((found.of for found in result.regions if found.items), "") if result else ""
+
     def png(self, key: str) -> bytes:
         """A picture of this conversation as a PNG file.
 
@@ -168,8 +173,6 @@ class Conversation:
         buffer = io.BytesIO()
         self._agent.store.open(key).save(buffer, "PNG", compress_level=3)
         return buffer.getvalue()
-
-    # ------------------------------------------------------------------------------------------------------ requests
 
     def ask(self, request: str, pointed: Sequence[Pointed] = ()) -> Iterator[Turn]:
         """Carry out a request; yields the turn each time that there is something new to show."""
@@ -185,7 +188,7 @@ class Conversation:
             self._lock.release()
             self.touch()
             if self._closed:
-                self._agent.close()
+                self._remove()
 
     def stop(self) -> None:
         """Call off the request under way; what it achieved is told."""
@@ -242,8 +245,6 @@ class Conversation:
     def _new_titles(self) -> tuple[str, ...]:
         return tuple(added.picture.title for added in self._waiting)
 
-    # ---------------------------------------------------------------------------------------------------------- its end
-
     def touch(self) -> None:
         self.expires = time.monotonic() + self.limits.idle_seconds
 
@@ -253,9 +254,13 @@ class Conversation:
         self.stop()
         if self._lock.acquire(blocking=False):
             try:
-                self._agent.close()
+                self._remove()
             finally:
                 self._lock.release()
+
+    def _remove(self) -> None:
+        self._agent.close()
+        self._agent.store.close()  # an agent leaves a store that it was given to whoever gave it
 
 
 class Conversations:
@@ -307,9 +312,7 @@ class Conversations:
         with self._lock:
             for conversation in self._open.values():
                 if conversation.tab == tab:
-                    conversation.expires = min(
-                        conversation.expires, time.monotonic() + self.limits.closed_seconds
-                    )
+                    conversation.expires = min(conversation.expires, time.monotonic() + self.limits.closed_seconds)
 
     def sweep(self) -> None:
         """End those whose time is over."""

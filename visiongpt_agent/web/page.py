@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
-
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported; nothing is told to anybody
 
 import gradio as gr
 
@@ -45,12 +42,16 @@ _MONO: Final = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospac
 
 def build_page(conversations: Conversations) -> gr.Blocks:
     """The page over these conversations."""
+    page: gr.Blocks
     with gr.Blocks(title="VisionGPT", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER)
         with gr.Row(elem_id="vg-main"):
             with gr.Column(scale=6, elem_id="vg-left"):
                 stage = gr.HTML(
-                    {}, html_template='<div class="vg-stage"></div>', js_on_load=asset("stage.js"), apply_default_css=False
+                    {},
+                    html_template='<div class="vg-stage"></div>',
+                    js_on_load=asset("stage.js"),
+                    apply_default_css=False,
                 )
             with gr.Column(scale=5, elem_id="vg-right"):
                 turns = gr.HTML("", js_on_load=asset("transcript.js"), apply_default_css=False, elem_id="vg-turns")
@@ -103,8 +104,7 @@ def _picture(key: str, picture: Picture) -> dict[str, Any]:
         "width": picture.width,
         "height": picture.height,
         "regions": [
-            {**region, "name": name}
-            for region, name in zip(picture.regions, region_names(picture), strict=True)
+            {**region, "name": name} for region, name in zip(picture.regions, region_names(picture), strict=True)
         ],
     }
 
@@ -139,13 +139,14 @@ def _wire(
         if not words.strip():
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        current = str((shown or {}).get("current", ""))
         before = len(conversation.pictures())
         yield gr.skip(), gr.skip(), gr.update(value="", submit_btn=False, stop_btn=True)
         for _ in conversation.ask(words, (shown or {}).get("selected") or ()):
             yield conversation_html(conversation.key, conversation.turns), gr.skip(), gr.skip()
         made = len(conversation.pictures()) > before
-        value = stage_value(conversation, "" if made else current)
+        value = stage_value(
+            conversation, "" if made else conversation.looked_at() or str((shown or {}).get("current", ""))
+        )
         yield conversation_html(conversation.key, conversation.turns), value, gr.update(submit_btn=True, stop_btn=False)
 
     def stop(shown: Mapping[str, Any] | None) -> None:

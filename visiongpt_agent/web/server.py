@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import gradio as gr
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
 from langgraph.checkpoint.memory import InMemorySaver
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import InputError, VisionGPTError
@@ -23,13 +29,6 @@ from visiongpt_agent.samples import sample_photo
 from visiongpt_agent.web import page as pages
 from visiongpt_agent.web.as_python import SAMPLES
 from visiongpt_agent.web.conversations import Conversations, PageLimits, too_large
-
-import gradio as gr  # after the page has told it to be silent
-from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SWEEP_SECONDS: Final = 15.0
 _NEVER_SNIFF: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
@@ -55,7 +54,7 @@ def check_reach(host: str, auth: tuple[str, str] | None) -> None:
     """
     if not is_loopback(host) and auth is None:
         raise InputError(
-            f"{host} can be reached from other machines: give a name and a password with --auth-file or VISIONGPT_UI_AUTH"
+            f"{host} can be reached from other machines: set a password with --auth-file or VISIONGPT_UI_AUTH"
         )
 
 
@@ -114,7 +113,7 @@ def _app(host: str, conversations: Conversations, auth: tuple[str, str] | None) 
     app.state.conversations = conversations
     _add_pictures(app, conversations)
     app.add_middleware(Guard, host=host, auth=auth)
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         pages.build_page(conversations),
         "/",
@@ -130,9 +129,10 @@ def _app(host: str, conversations: Conversations, auth: tuple[str, str] | None) 
         theme=pages.theme(),
         css=pages.asset("page.css"),
     )
+    return app
 
 
-# --------------------------------------------------------------------------------------------------------- who comes in
+# ---------------------------------------------------------------------------------------------------- who comes in
 
 
 class Guard:
@@ -170,7 +170,7 @@ def _knows(header: str, auth: tuple[str, str]) -> bool:
     return kind.lower() == "basic" and secrets.compare_digest(told, ":".join(auth).encode())
 
 
-# --------------------------------------------------------------------------------------------------- pictures, in and out
+# -------------------------------------------------------------------------------------------- pictures, in and out
 
 
 def _add_pictures(app: FastAPI, conversations: Conversations) -> None:

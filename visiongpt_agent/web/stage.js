@@ -278,10 +278,12 @@ function regionList(picture) {
 
 function pointed(picture) {
   const here = selected().filter((each) => each.image === number(picture));
-  if (!here.length)
+  if (!here.length) {
+    const box = matchMedia("(pointer: coarse)").matches ? "draw a box" : "drag a box";
     return make("p", { class: "vg-hint" }, picture.regions.length
-      ? "Click a region or drag a box to point at it, then say “this”."
-      : "Drag a box to point at something, then say “this”.");
+      ? `Choose a region or ${box} to point at it, then say “this”.`
+      : `${box[0].toUpperCase()}${box.slice(1)} to point at something, then say “this”.`);
+  }
   const actions = ACTIONS.map((action) => {
     const [verb, rest] = action.split("|");
     return button(`${verb[0].toUpperCase()}${verb.slice(1)} ${here.length > 1 ? "these" : "this"}`,

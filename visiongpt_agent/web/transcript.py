@@ -44,7 +44,7 @@ def conversation_html(key: str, turns: Sequence[Turn]) -> str:
 def turn_html(key: str, turns: Sequence[Turn]) -> str:
     """The last of the turns; those before it are needed to write it as Python."""
     turn = turns[-1]
-    parts = [_asked(turn), _steps(turn)]
+    parts = [_asked(turn), _steps(turn.steps, turn.result.answer if turn.result else "")]
     if turn.result is not None:
         parts += [_answer(turn.result), _figures(key, turn.result), _warnings(turn.result), _footer(key, turns)]
     elif turn.fault:
@@ -69,19 +69,22 @@ def _pointed(entry: Pointed) -> str:
     return escape(f"▢ {what} in ${entry.get('image', 1)}")
 
 
-def _steps(turn: Turn) -> str:
-    if not turn.steps:
+def _steps(steps: Sequence[StepShown], answer: str) -> str:
+    if not steps:
         return ""
-    return f'<ol class="vg-steps" aria-label="Steps">{"".join(map(_step, turn.steps))}</ol>'
+    return f'<ol class="vg-steps" aria-label="Steps">{"".join(_step(step, answer) for step in steps)}</ol>'
 
 
-def _step(step: StepShown) -> str:
+def _step(step: StepShown, answer: str) -> str:
     mark, words = _MARKS.get(step.verdict, ("·", step.verdict))
-    time = f'<span class="vg-time">{step.seconds:.1f} s</span>' if step.verdict not in ("", "running", "skipped") else ""
-    told = f'<div class="vg-told">{escape(step.told)}</div>' if step.told else ""
+    time = (
+        f'<span class="vg-time">{step.seconds:.1f} s</span>' if step.verdict not in ("", "running", "skipped") else ""
+    )
+    told = f'<div class="vg-told">{escape(step.told)}</div>' if step.told not in answer else ""
     return (
-        f'<li class="vg-{step.verdict or "todo"}"><span class="vg-mark" role="img" aria-label="{words}" title="{words}">'
-        f'{mark}</span><div class="vg-step"><code>{_call(step)}</code>{told}</div>{time}</li>'
+        f'<li class="vg-{step.verdict or "todo"}">'
+        f'<span class="vg-mark" role="img" aria-label="{words}" title="{words}">{mark}</span>'
+        f'<div class="vg-step"><code>{_call(step)}</code>{told}</div>{time}</li>'
     )
 
 
@@ -112,7 +115,8 @@ def _figure(key: str, image: ResultImage, result: VisionResult) -> str:
     return (
         f'<figure><button type="button" class="vg-show" data-show="{escape(shows)}" title="Show it large">'
         f'<img src="{source}" alt="{title}" width="{image.width}" height="{image.height}" loading="lazy"></button>'
-        f'<figcaption><span>{title}</span> <a href="{source}" download="{escape(file)}">Download</a></figcaption></figure>'
+        f'<figcaption><span>{title}</span> <a href="{source}" download="{escape(file)}">Download</a></figcaption>'
+        "</figure>"
     )
 
 
@@ -120,7 +124,9 @@ def _warnings(result: VisionResult) -> str:
     doubts = [warning for warning in result.warnings if warning not in result.answer]
     if not doubts:
         return ""
-    return f'<ul class="vg-warnings" aria-label="Doubts">{"".join(f"<li>{escape(doubt)}</li>" for doubt in doubts)}</ul>'
+    return (
+        f'<ul class="vg-warnings" aria-label="Doubts">{"".join(f"<li>{escape(doubt)}</li>" for doubt in doubts)}</ul>'
+    )
 
 
 def _footer(key: str, turns: Sequence[Turn]) -> str:
