@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -18,7 +18,7 @@ from visiongpt_agent.cli.pictures import draw, how, write
 from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.cli.run import DEFAULT_FOLDER, check_folder, command_to_resume
 from visiongpt_agent.cli.typed import History, Terminated, typed_lines
-from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.errors import InputError, VisionGPTError
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -223,6 +223,8 @@ class Conversation:
 
     def _undo(self, _: str) -> None:
         with quiet():
+            if not self._state():
+                raise InputError("nothing was asked yet: there is nothing to take back")
             given = self._agent.undo(self._thread)
         self._waiting = [*map(self._described, given), *self._waiting]
         del self._results[-1:]
@@ -238,8 +240,10 @@ class Conversation:
         return command_to_resume(self._thread)
 
     def _known(self) -> list[str]:
-        state = self._agent.graph.get_state({"configurable": {"thread_id": self._thread}}).values
-        return [f"{entry['title']}, {entry['width']}x{entry['height']}" for entry in state.get("images", [])]
+        return [f"{entry['title']}, {entry['width']}x{entry['height']}" for entry in self._state().get("images", [])]
+
+    def _state(self) -> Mapping[str, Any]:
+        return self._agent.graph.get_state({"configurable": {"thread_id": self._thread}}).values
 
     def _count(self) -> int:
         return len(self._known()) + len(self._waiting)
