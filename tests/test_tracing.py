@@ -12,10 +12,13 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers import LangChainTracer
 from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client
+from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import Request, VisionGPT, sample_photo
+from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.tools.base import ToolOutput, vision_tool
 from visiongpt_agent.tracing import MAX_TEXT, OpenTelemetryHandler
 
 pytest.importorskip("opentelemetry.sdk", reason="traces need OpenTelemetry: pip install 'visiongpt-agent[tracing]'")
@@ -25,6 +28,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 PLAN = "#1 = adjust_image(image=$1, saturation=0)\n#2 = transform_image(image=#1, rotate=90)"
 SECRETS = ("correct-horse-battery", "me:pw-of-mine@", "signature-of-mine")
+
+
+@vision_tool("fetch a style", returns=Kind.IMAGE)
+def fetch_style(image: Image.Image) -> ToolOutput:
+    """Fail as a hosted model's client does, with its key in the error."""
+    raise ConnectionError(f"401 for https://{SECRETS[1]}a.example/?sig={SECRETS[2]} with {SECRETS[0]}")
 
 
 @pytest.fixture
@@ -130,12 +139,15 @@ def test_no_pixels_and_no_secrets(
     monkeypatch.setenv("MY_SERVICE_TOKEN", SECRETS[0])
     query = f"{SECRETS[0]} https://{SECRETS[1]}a.example/x?sig={SECRETS[2]} {'long ' * 500}"
     plan = f'#1 = detect_objects(image=$1, query="{query[:3000]}")'
-    agent = VisionGPT(ScriptedChat(script=[plan, f"api_key={SECRETS[2]}"]), pool=pool)
+    plan += "\n#2 = fetch_style(image=$1)"
+    chat = ScriptedChat(script=[plan, f"api_key={SECRETS[2]}"])
+    agent = VisionGPT(chat, pool=pool, tools=[fetch_style], checkpointer=InMemorySaver())
     agent.invoke(Request(request=query[:3000], images=[sample_photo("chelsea")]), {"callbacks": [handler]})
 
     spans = exporter.get_finished_spans()
     told = [str(value) for span in spans for value in [*(span.attributes or {}).values(), span.status.description]]
     assert len(spans) >= 5
+    assert any("401" in text for text in told), "the tool's error is told"
     assert any("a.example" in text for text in told), "the proposal itself is told"
     assert not [text for text in told for secret in SECRETS if secret in text]
     assert max(map(len, told)) <= MAX_TEXT

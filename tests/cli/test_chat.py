@@ -69,7 +69,7 @@ def test_a_bad_picture_at_the_start_ends_it(visiongpt_process: Callable[..., Ran
 def test_a_pipe_carries_answers_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with closing(VisionGPT(ScriptedChat(script=SCRIPT), checkpointer=InMemorySaver())) as agent:
         conversation = Conversation(agent)
-        conversation.add_image(sample_photo("chelsea"))
+        conversation.add_image(str(sample_photo("chelsea")))
         conversation.take("make it grey")
         conversation.take(f"/save {tmp_path / 'made'}")
 
@@ -83,7 +83,7 @@ def test_a_pipe_carries_answers_only(capsys: pytest.CaptureFixture[str], tmp_pat
 def test_undo_gives_the_pictures_back(capsys: pytest.CaptureFixture[str]) -> None:
     with closing(VisionGPT(ScriptedChat(script=SCRIPT), checkpointer=InMemorySaver())) as agent:
         conversation = Conversation(agent)
-        conversation.add_image(sample_photo("chelsea"))
+        conversation.add_image(str(sample_photo("chelsea")))
         conversation.take("make it grey")
         conversation.take("/images")
         conversation.take("/undo")

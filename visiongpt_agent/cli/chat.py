@@ -75,7 +75,7 @@ def _lines(agent: VisionGPT, conversation: Conversation) -> Iterator[str]:
         return
     signal.signal(signal.SIGTERM, _terminate)
     conversation.greet()
-    yield from typed_lines("you> ", History(agent.settings.state / "chat-history"), conversation.commands)
+    yield from typed_lines("you> ", History(agent.settings.state / "chat-history"), tuple(conversation.commands))
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
