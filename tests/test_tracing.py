@@ -66,7 +66,8 @@ def asked(request: str, handler: OpenTelemetryHandler) -> RunnableConfig:
 def test_the_spans_of_a_request_with_two_steps(
     pool: ModelPool, handler: OpenTelemetryHandler, exporter: InMemorySpanExporter
 ) -> None:
-    agent = VisionGPT(ScriptedChat(script=[PLAN, "It is grey."]), pool=pool, checkpointer=InMemorySaver())
+    chat = ScriptedChat(script=[PLAN, "It is grey."], metadata={"ls_model_name": "/home/me/weights/llama"})
+    agent = VisionGPT(chat, pool=pool, checkpointer=InMemorySaver())
 
     result = agent.invoke(Request(request="grey, turned", images=[sample_photo("chelsea")]), asked("cat", handler))
 
@@ -75,7 +76,7 @@ def test_the_spans_of_a_request_with_two_steps(
     assert tree(spans) == [
         "invoke_agent visiongpt",
         "  planner",
-        "    chat",
+        "    chat llama",
         "  executor",
         "    execute_tool adjust_image",
         "  verifier",
@@ -83,7 +84,7 @@ def test_the_spans_of_a_request_with_two_steps(
         "    execute_tool transform_image",
         "  verifier",
         "  responder",
-        "    chat",
+        "    chat llama",
     ]
     request = next(dict(span.attributes or {}) for span in spans if span.parent is None)
     assert request["visiongpt.plan"] == PLAN

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -136,14 +137,14 @@ class OpenTelemetryHandler(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        model = (metadata or {}).get("ls_model_name")
-        self._open(run_id, parent_run_id, "chat", str(model or ""), {"gen_ai.request.model": model})
+        model = _model_name((metadata or {}).get("ls_model_name"))
+        self._open(run_id, parent_run_id, "chat", model, {"gen_ai.request.model": model})
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         if run := self._runs.get(run_id):
             message = getattr(response.generations[0][0], "message", None) if response.generations else None
             usage = getattr(message, "usage_metadata", None) or {}
-            answered = (getattr(message, "response_metadata", None) or {}).get("model_name")
+            answered = _model_name((getattr(message, "response_metadata", None) or {}).get("model_name"))
             counts = {f"gen_ai.usage.{key}": usage.get(key) for key in ("input_tokens", "output_tokens")}
             _describe(run, {"gen_ai.response.model": answered, **counts})
         self._close(run_id)
@@ -234,6 +235,12 @@ class _Run:
     def end(self) -> None:
         if self.own and self.span is not None:
             self.span.end(self.ended)
+
+
+def _model_name(name: object) -> str:
+    """A model's name; of a folder with its weights the folder's: where that lies is nobody's business."""
+    text = str(name or "")
+    return Path(text).name if Path(text).is_absolute() else text
 
 
 def _describe(run: _Run, told: Mapping[str, Any]) -> None:
