@@ -26,6 +26,7 @@ SEGMENTATION_FOREGROUND: Final = "segmentation.foreground"
 CLASSIFICATION: Final = "classification"
 IMAGE_FEATURES: Final = "features.image"
 TEXT_EMBEDDING: Final = "embedding.text"
+IMAGE_TEXT: Final = "matching.image_text"
 OCR: Final = "ocr"
 CODES: Final = "codes"
 CAPTION: Final = "caption"
@@ -115,6 +116,14 @@ class ImageFeatures(Protocol):
 
     def features(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """float32 ``(C, h, w)`` on a grid over the whole picture."""
+        ...
+
+
+class ImageTextMatcher(Protocol):
+    """``matching.image_text``: how well words fit a picture."""
+
+    def match(self, image: Image.Image, texts: Sequence[str]) -> FloatArray:
+        """float32 ``(len(texts),)``: the likeness of each text to the picture, -1 to 1, comparable within a call."""
         ...
 
 
