@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageFilter
 
 from visiongpt_agent.english import join
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import changed_pixels, edit_colors
+from visiongpt_agent.tools.region_edits import MOSTLY, changed_pixels, edit_colors
 
 _MOST: Final = 4.0
+_ROUNDING, _VISIBLE = 2.0, 12.0
 _ENHANCERS: Final = {
     "brightness": ImageEnhance.Brightness,
     "contrast": ImageEnhance.Contrast,
@@ -89,6 +91,44 @@ def _moved_the_right_way(
         yield from _wrong_way("brightness", brightness, _brightness(image), _brightness(after))
     if moved == ["saturation"]:
         yield from _wrong_way("saturation", saturation, _colourfulness(image), _colourfulness(after))
+
+
+@adjust_image.check
+def _is_the_picture_adjusted(
+    image: Image.Image,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    sharpness: float,
+    output: ToolOutput,
+) -> Iterator[str]:
+    """Worked out anew from the definition of each property, the pixels are the same within rounding."""
+    after = one_picture(output.value)
+    if after.size != image.size:
+        return
+    pixels = np.asarray(image.convert("RGB"), np.float32)
+    pixels = _moved_from(0, pixels, brightness)
+    pixels = _moved_from(round(float(_grey(pixels).mean())), pixels, contrast)
+    pixels = _moved_from(_grey(pixels)[..., None], pixels, saturation)
+    if sharpness != 1:
+        smooth = Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.SMOOTH)
+        pixels = _moved_from(np.asarray(smooth, np.float32), pixels, sharpness)
+    apart = np.abs(np.asarray(after.convert("RGB"), np.float32) - pixels)
+    if apart.mean() > _ROUNDING or (apart.max(axis=2) > _VISIBLE).mean() > 1 - MOSTLY:
+        yield "the result is not the picture adjusted as asked"
+    if image.mode == "RGBA" and after.convert("RGBA").getchannel("A").tobytes() != image.getchannel("A").tobytes():
+        yield "the transparency changed"
+
+
+def _moved_from(origin: float | FloatArray, pixels: FloatArray, factor: float) -> FloatArray:
+    """Pixels moved away from an origin (or towards it) by a factor, in 8 bits."""
+    if factor == 1:
+        return pixels
+    return np.asarray(np.clip(origin + (pixels - origin) * factor, 0, 255).round(), np.float32)
+
+
+def _grey(pixels: FloatArray) -> FloatArray:
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32).round()
 
 
 def _wrong_way(name: str, factor: float, before: float, after: float) -> Iterator[str]:

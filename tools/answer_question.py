@@ -10,7 +10,8 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
 from visiongpt_agent.models.jobs import VQA, VisualAnswerer
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.second_look import zoomed_in
 
 
 @vision_tool("answer a question about the image", returns=Kind.TEXT, needs=(VQA,))
@@ -45,3 +46,20 @@ def is_an_answer(question: str, output: ToolOutput) -> Iterator[str]:
         yield "the answer is empty"
     elif answer == question.strip(" .?").lower():
         yield "the answer only repeats the question"
+
+
+@answer_question.check
+def what_is_told_is_the_answer(output: ToolOutput) -> Iterator[str]:
+    if not output.summary.endswith(f"answer is: {output.value}."):
+        yield "the sentence that is told is not the answer"
+
+
+@answer_question.check
+def asked_again_it_says_the_same(
+    image: Image.Image, question: str, output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """Looking a little closer, the model gives the same answer."""
+    with models.use(VQA, VisualAnswerer) as answerer:
+        again = answerer.answer(zoomed_in(flatten(image)), " ".join(question.split())).strip(" .")
+    if again.lower() != str(output.value).strip(" .").lower():
+        yield Doubt(f'Asked again, the model says "{again}".')

@@ -13,7 +13,7 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import blend, edit_colors, edit_problems, named, require_regions
+from visiongpt_agent.tools.region_edits import blend, colours_kept, edit_colors, edit_problems, named, require_regions
 
 _BLOCKS: Final = 6
 """Across its shorter side a region keeps this many blocks: a face of 6x6 blocks tells nobody who it is."""
@@ -24,6 +24,9 @@ _BLURRED_AT: Final = 4.0
 """Standard deviation, in pixels, at which a wide blur is computed, on a picture shrunk to match."""
 
 _MOST_DETAIL_LEFT: Final = 0.5
+_COLOURS_MOVE: Final = 24.0
+"""Most that the mean colours of a blurred part may move, of 255."""
+
 _ROUNDING: Final = 1.5
 """Detail that smooth slopes have in 8 bits, by rounding alone."""
 
@@ -132,6 +135,9 @@ def _blurred_where_asked(image: Image.Image, regions: Regions, invert: bool, out
     detailed = {name: part for name, part in wanted.items() if part.any() and before[part].mean() >= 1}
     yield from edit_problems(image, after, editable, must_change=bool(detailed))
     if after.size == image.size:
+        for name, part in wanted.items():
+            if part.any() and colours_kept(image, after, part) > _COLOURS_MOVE:
+                yield f"{name} was not blurred but painted over"
         left = _detail(after)
         for name, part in detailed.items():
             share = float(left[part].mean() / before[part].mean())

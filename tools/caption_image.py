@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from PIL import Image
 
+from visiongpt_agent.english import singular
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
 from visiongpt_agent.models.jobs import CAPTION, Captioner
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.second_look import fits_words, zoomed_in
+
+_SMALL_WORDS: Final = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "on",
+        "in",
+        "at",
+        "by",
+        "to",
+        "and",
+        "or",
+        "with",
+        "some",
+        "one",
+        "two",
+        "is",
+        "are",
+        "it",
+        "its",
+        "this",
+        "that",
+        "there",
+        "photo",
+        "picture",
+        "image",
+    ]
+)
 
 
 @vision_tool("describe the image", returns=Kind.TEXT, needs=(CAPTION,))
@@ -42,3 +76,26 @@ def is_a_sentence(output: ToolOutput) -> Iterator[str]:
         yield "the caption is empty"
     elif len(words) >= 6 and len(set(words)) <= len(words) / 3:
         yield "the caption repeats itself"
+
+
+@caption_image.check
+def what_is_told_is_the_caption(output: ToolOutput) -> Iterator[str]:
+    if str(output.value).strip(" .").lower() not in output.summary.lower():
+        yield "the sentence about the picture is not its caption"
+
+
+@caption_image.check
+def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """Looked at a little closer, the picture is described with some of the same words; a matching model agrees."""
+    with models.use(CAPTION, Captioner) as captioner:
+        again = captioner.caption(zoomed_in(flatten(image))).strip(" .")
+    caption = str(output.value).strip(" .")
+    if not _words(caption) & _words(again):
+        yield Doubt(f"Looked at again, the picture shows this: {again}.")
+    elif not fits_words(image, caption, models):
+        yield Doubt("A model that compares pictures with words does not find this caption fitting.")
+
+
+def _words(caption: str) -> set[str]:
+    """The words that tell something."""
+    return {singular(word) for word in re.findall(r"[a-z]+", caption.lower())} - _SMALL_WORDS

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visiongpt_agent.english import join, singular
 from visiongpt_agent.errors import ToolError
@@ -15,13 +15,16 @@ from visiongpt_agent.models import jobs
 from visiongpt_agent.models.efficientnet_lite import ImageNetClass, imagenet_classes
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
-from visiongpt_agent.tools.base import Label, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Label, Models, ToolOutput, vision_tool
 
 _TOP: Final = 5
 _SURE, _LIKELY, _FITS = 0.5, 0.3, 0.2
 _SAME_MEANING: Final = 0.78
 """Cosine of two names' sentence embeddings from which they are taken to mean the same: kitten and cat have 0.79, street
 and street sign 0.75."""
+
+_UNSTABLE, _UNRELATED = 0.35, 0.6
+"""Change of the best label's score in the mirror image from which it is doubted, and from which it is wrong."""
 
 _NEEDS_CLIP: Final = "that needs a model that compares images with any text (such as CLIP), and there is none here"
 
@@ -174,3 +177,37 @@ def _is_a_ranking(labels: Sequence[str], output: ToolOutput) -> Iterator[str]:
     invented = [label.name for label in ranked if labels and label.name not in labels]
     if invented:
         yield f"{join(invented)} was not among the labels"
+
+
+@classify_image.check
+def _tells_the_best(output: ToolOutput) -> Iterator[str]:
+    ranked = [label for label in output.value if isinstance(label, Label)]
+    if ranked and not all(told in output.summary for told in (ranked[0].name, f"({ranked[0].score:.0%}")):
+        yield "the sentence about the picture does not name the best label"
+
+
+@classify_image.check
+def _is_the_same_mirrored(
+    image: Image.Image, labels: Sequence[str], output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """The mirror image gives the best label about the same score, and is best there, too."""
+    ranked = [label for label in output.value if isinstance(label, Label)]
+    with models.use(jobs.CLASSIFICATION, jobs.Classifier) as classifier:
+        names, probabilities = classifier.classes, classifier.classify(ImageOps.mirror(image.convert("RGB")))
+    if labels:
+        meanings = _meanings(labels, models)
+        again = {label: float(probabilities[sorted(indices)].sum()) for label, indices in meanings.items()}
+    else:
+        again = dict(zip(names, probabilities.tolist(), strict=True))
+    best = ranked[0]
+    if best.name not in again:
+        yield f"the classifier knows no {best.name}"
+        return
+    first = max(again, key=lambda name: again[name])
+    place = sum(score > again[best.name] for score in again.values())
+    if abs(again[best.name] - best.score) > _UNRELATED or (not labels and place >= _TOP):
+        yield f"a second look gives {best.name} {again[best.name]:.0%}, not {best.score:.0%}"
+    elif (first != best.name and again[first] >= _LIKELY) or abs(again[best.name] - best.score) > _UNSTABLE:
+        yield Doubt(
+            f"Mirrored, the picture is rather {first} ({again[first]:.0%}; {best.name} {again[best.name]:.0%})."
+        )

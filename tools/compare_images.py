@@ -199,3 +199,21 @@ def _says_identical_only_if_so(image: Image.Image, other: Image.Image, output: T
         yield "the comparison is empty"
     elif same != ("identical" in output.value):
         yield f"the text says {'' if not same else 'not '}identical, the pixels say otherwise"
+
+
+@compare_images.check
+def _says_what_the_pixels_say(
+    image: Image.Image, other: Image.Image, output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """Figures and sentences are those that come out again; what only a detector sees must be seen again."""
+    if output.facts["identical"]:
+        return
+    first, second = _aligned(image, other)
+    likeness, changed = ssim(_grey(first), _grey(second)), _changed(first, second)
+    figures = (output.facts["ssim"] - likeness, output.facts["changed"] - float(changed.mean()))
+    if max(map(abs, figures)) > 1e-3:
+        yield "the likeness that is told is not that of the two pictures"
+    told = [_verdict(likeness), *_sizes(image, other), *_tones(first, second), _where(changed)]
+    seen = list(_objects(image, other, models)) if models.has(jobs.DETECTION_CLOSED) else []
+    if output.value != " ".join([*told, *seen]) or output.summary != output.value:
+        yield "the text does not say what comes out when the pictures are compared again"

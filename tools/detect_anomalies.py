@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from visiongpt_agent.english import count_phrase, join, place_of
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 
 _SMALLEST: Final = 64
 _LABEL: Final = "anomaly"
@@ -39,6 +39,7 @@ _STRENGTH: Final = 38.0
 its cells is over ``_STRENGTH``; the unit is the median absolute deviation. The figures lie between scratches of 2 to 4
 pixels planted on brick, grass and gravel, and clean cut-outs of the same."""
 
+_CLEARLY: Final = 1.5
 _SAME: Final = 0.03
 """Least distance that counts as one deviation: near-identical patches would make a molehill of noise a mountain."""
 
@@ -63,12 +64,7 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
             raise ToolError(
                 f"a picture of {picture.width}x{picture.height} pixels is too small to inspect: use 64 or more"
             )
-    with models.use(jobs.IMAGE_FEATURES, jobs.ImageFeatures) as backbone:
-        if reference is None:
-            deviation, peak = _from_rest(backbone.features(image)), _PEAK_OF_REST
-        else:
-            seen, good = (backbone.features(_without_noise(picture)) for picture in (image, reference))
-            deviation, peak = _from_reference(seen, good), _PEAK_OF_REFERENCE
+    deviation, peak = _deviation(image, reference, models)
     found = _regions(deviation, image.size, peak)
     return ToolOutput(
         found,
@@ -76,6 +72,15 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
         models=(models.name(jobs.IMAGE_FEATURES),),
         uncertain=() if reference else ("Without a reference the outermost rim of the picture is not judged.",),
     )
+
+
+def _deviation(image: Image.Image, reference: Image.Image | None, models: Models) -> tuple[FloatArray, float]:
+    """How much each cell deviates, float32 ``(h, w)``, and from which peak on that is an anomaly."""
+    with models.use(jobs.IMAGE_FEATURES, jobs.ImageFeatures) as backbone:
+        if reference is None:
+            return _from_rest(backbone.features(image)), _PEAK_OF_REST
+        seen, good = (backbone.features(_without_noise(picture)) for picture in (image, reference))
+        return _from_reference(seen, good), _PEAK_OF_REFERENCE
 
 
 def _without_noise(image: Image.Image) -> Image.Image:
@@ -183,3 +188,39 @@ def _marks_parts_of_the_picture(image: Image.Image, output: ToolOutput) -> Itera
         yield "the anomalies have no outline"
     elif len(found) and found.union_mask().mean() > 0.5:
         yield f"{found.union_mask().mean():.0%} of the picture is marked: that is no exception"
+
+
+@detect_anomalies.check
+def _tells_what_was_found(reference: Image.Image | None, output: ToolOutput) -> Iterator[str]:
+    assert isinstance(output.value, Regions)
+    if output.summary != _told(output.value, reference is not None):
+        yield "the anomalies that are told are not those that were found"
+
+
+@detect_anomalies.check
+def _a_second_look_agrees(
+    image: Image.Image, reference: Image.Image | None, output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """In the mirror image the marked places deviate too, and no other does so clearly."""
+    import cv2
+
+    found = output.value
+    assert isinstance(found, Regions)
+    mirrored = None if reference is None else ImageOps.mirror(reference)
+    turned, peak = _deviation(ImageOps.mirror(image), mirrored, models)
+    deviation = np.ascontiguousarray(turned[:, ::-1])
+    fine = np.asarray(cv2.resize(deviation, image.size, interpolation=cv2.INTER_LINEAR), np.float32)
+    for mask in np.zeros((0, 1, 1), np.bool_) if found.masks is None else found.masks:
+        if not mask.any():
+            yield "an anomaly has an empty outline"
+        elif float(fine[mask].max()) < peak / 2 or float(np.median(fine[mask])) < _RIM / 2:
+            yield "a second look sees nothing odd where an anomaly was marked"
+            return
+    again = _regions(deviation, image.size, _CLEARLY * peak)
+    unmarked = (
+        [mask for mask in again.masks if not (mask & found.union_mask()).any()] if again.masks is not None else []
+    )
+    if unmarked and not len(found):
+        yield f"a second look sees {_anomalies(len(unmarked))} where none was found"
+    elif unmarked:
+        yield Doubt(f"A second look sees {_anomalies(len(unmarked))} more.")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from visiongpt_agent.english import count_phrase, place_of
 from visiongpt_agent.models.jobs import DETECTION_FACES, FaceDetector
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
+
+_SURE: Final = 0.6
+_CROP_SIDE: Final = 240
+_SECOND_SIDE: Final = 640
 
 
 @vision_tool("find faces", returns=Kind.REGIONS, needs=(DETECTION_FACES,))
@@ -27,17 +34,26 @@ def detect_faces(image: Image.Image, *, models: Models) -> ToolOutput:
     """
     with models.use(DETECTION_FACES, FaceDetector) as detector:
         faces = detector.detect(image.convert("RGB"))
-    places = [place_of(box, faces.size) for box in faces.boxes]
-    told = f"There {'is' if len(faces) == 1 else 'are'} {count_phrase(len(faces), 'face')}"
-    where = f", {places[0]} of the picture" if len(faces) == 1 else ""
+    places = _places(faces)
     return ToolOutput(
         value=faces,
-        summary=f"{told}{where}." if len(faces) else "I found no face.",
+        summary=_told(faces),
         models=(models.name(DETECTION_FACES),),
         missing=() if len(faces) else ("face",),
         uncertain=("Faces that are small, turned away or half hidden may have been missed.",),
         facts={"count": len(faces), "places": places},
     )
+
+
+def _told(faces: Regions) -> str:
+    if not len(faces):
+        return "I found no face."
+    where = f", {_places(faces)[0]} of the picture" if len(faces) == 1 else ""
+    return f"There {'is' if len(faces) == 1 else 'are'} {count_phrase(len(faces), 'face')}{where}."
+
+
+def _places(faces: Regions) -> list[str]:
+    return [place_of(box, faces.size) for box in faces.boxes]
 
 
 @detect_faces.check
@@ -53,3 +69,47 @@ def faces_are_faces(output: ToolOutput) -> Iterator[str]:
         yield "a face is more than three times as long as wide"
     if (np.triu(faces.iou(faces), 1) > 0.5).any():
         yield "a face was counted twice"
+
+
+@detect_faces.check
+def what_is_told_was_found(output: ToolOutput) -> Iterator[str]:
+    """The number and the places that are told are those of the boxes."""
+    faces = output.value
+    assert isinstance(faces, Regions)
+    if (output.facts["count"], output.facts["places"]) != (len(faces), _places(faces)) or output.summary != _told(
+        faces
+    ):
+        yield "the faces that are told are not those that were found"
+
+
+@detect_faces.check
+def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """Each face is seen in a crop around it, and in the mirrored, smaller picture no other is clearly seen."""
+    faces, picture = output.value, image.convert("RGB")
+    assert isinstance(faces, Regions)
+    with models.use(DETECTION_FACES, FaceDetector) as detector:
+        factor = min(1.0, _SECOND_SIDE / max(picture.size))
+        small = picture.resize([max(1, round(side * factor)) for side in picture.size])
+        seen = detect_again(small, detector.detect)
+        again = Regions.clipped(picture.size, seen.boxes / factor, seen.labels, seen.confidence)
+        seen_there = best_overlap(faces, again) >= SEEN
+        lost = [box for box, there in zip(faces.boxes, seen_there, strict=True) if not there]
+        if not all(_is_in_crop(picture, box, detector) for box in lost):
+            yield "a second look does not see a face where one was found"
+    clear = again.select(again.confidence >= _SURE)
+    missed = int((best_overlap(clear, faces) < SEEN).sum())
+    if missed and len(faces):
+        yield Doubt(f"A second look sees {count_phrase(missed, 'face')} more.")
+    elif missed:
+        yield f"a second look sees {count_phrase(missed, 'face')} where none was found"
+
+
+def _is_in_crop(picture: Image.Image, box: npt.NDArray[np.float32], detector: FaceDetector) -> bool:
+    """Whether the detector sees a face in the middle of a crop that is twice as wide and high as the box."""
+    x1, y1, x2, y2 = (float(v) for v in box)
+    pad_x, pad_y = (x2 - x1) / 2, (y2 - y1) / 2
+    crop = picture.crop((round(x1 - pad_x), round(y1 - pad_y), round(x2 + pad_x), round(y2 + pad_y)))
+    factor = _CROP_SIDE / max(crop.size)
+    crop = crop.resize([max(1, round(side * factor)) for side in crop.size])
+    middle = np.array([[0.25, 0.25, 0.75, 0.75]], np.float32) * np.array([*crop.size, *crop.size], np.float32)
+    return bool(best_overlap(Regions(crop.size, middle), detector.detect(crop))[0] >= SEEN)

@@ -20,7 +20,8 @@ from visiongpt_agent.models.jobs import (
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools._picking import by_colour, by_place
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, detect_again
 from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, read_query, understand
 
 _HINT: Final = 0.75
@@ -29,6 +30,10 @@ _SURE: Final = 0.5
 _PLACES_TOLD: Final = 3
 _CROWD: Final = 10
 _SAME_BOX: Final = 0.9
+_FAINT: Final = 0.4
+"""The second look counts what has this share of the threshold as seen: nothing near it is refused for a hair."""
+_CLEAR: Final = 1.4
+"""What has so many times the threshold in the second look should have been found in the first."""
 
 
 @vision_tool(
@@ -67,7 +72,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
         regions = regions.merge(one.regions)
     counts = Counter(regions.labels)
     unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes)]
-    places = {label: [place_of(box, regions.size) for box in _of(regions, [label]).boxes] for label in counts}
+    places = _places(regions)
     return ToolOutput(
         value=regions,
         summary=" ".join(_counted(counts, places) + _absences(found, by_words)),
@@ -230,6 +235,75 @@ def scores_pass_the_threshold(output: ToolOutput) -> Iterator[str]:
         {label for label, s in zip(regions.labels, regions.confidence, strict=True) if s < threshold - 1e-4}
     ):
         yield f"{a_(label)} has a score below the threshold of {threshold:.2f}"
+
+
+@detect_objects.check
+def what_is_told_was_found(output: ToolOutput) -> Iterator[str]:
+    """The counts and places that are told are those of the boxes."""
+    regions = _regions(output)
+    counts = Counter(regions.labels)
+    if output.facts["counts"] != dict(counts) or output.facts["places"] != _places(regions):
+        yield "the counts or places that are told are not those of what was found"
+    elif _counted(counts, _places(regions)) != _counted_in(output.summary):
+        yield "the sentence about what was found does not fit it"
+
+
+@detect_objects.check
+def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    """Every box is seen in the mirrored picture too, and nothing else is clearly seen there."""
+    found = _regions(output)
+    nouns = [understand(noun) for noun in read_query(query)]
+    seen, threshold = _look_again(image.convert("RGB"), nouns, models)
+    for label in dict.fromkeys(found.labels):
+        same = _of(seen, _names_for(label, nouns))
+        overlap = best_overlap(_of(found, [label]), same)
+        if (overlap < SEEN).any():
+            yield f"a second look does not see {a_(label)} where one was found"
+        elif (overlap < CONFIRMED).any():
+            yield Doubt(f"A second look puts {a_(label)} elsewhere.")
+    for noun in nouns or _everything(list(dict.fromkeys(seen.labels))):
+        if noun.place or noun.attribute:  # not all of them were wanted
+            continue
+        clear = _of(seen, _names(noun))
+        clear = clear.select(clear.confidence >= _CLEAR * threshold)
+        missed = int((best_overlap(clear, found) < SEEN).sum())
+        if missed and not set(found.labels) & set(_names(noun)):
+            yield f"a second look sees {count_phrase(missed, noun.name)} where none was found"
+        elif missed:
+            yield Doubt(f"A second look sees {count_phrase(missed, noun.name)} more.")
+
+
+def _look_again(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[Regions, float]:
+    """What the same detector sees in the second look, faint things too, and its threshold."""
+    if models.has(DETECTION_OPEN_VOCABULARY) and (nouns or not models.has(DETECTION_CLOSED)):
+        words = [noun.phrase for noun in nouns] or list(COCO)
+        with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as by_words:
+            limit = by_words.threshold
+            return detect_again(picture, lambda view: by_words.detect(view, words, threshold=_FAINT * limit)), limit
+    with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
+        threshold = detector.threshold
+        return detect_again(picture, lambda view: detector.detect(view, threshold=_FAINT * threshold)), threshold
+
+
+def _names(noun: Noun) -> tuple[str, ...]:
+    return (noun.name, noun.phrase, *noun.classes)
+
+
+def _names_for(label: str, nouns: Sequence[Noun]) -> list[str]:
+    """The labels under which a second look may have what was found as ``label``."""
+    return [label, *(name for noun in nouns if label in _names(noun) for name in _names(noun))]
+
+
+def _counted_in(summary: str) -> list[str]:
+    """The sentence of a summary that tells what was found."""
+    return [f"{sentence.rstrip('.')}." for sentence in summary.split(". ") if sentence.startswith("There ")]
+
+
+def _places(regions: Regions) -> dict[str, list[str]]:
+    return {
+        label: [place_of(box, regions.size) for box in _of(regions, [label]).boxes]
+        for label in dict.fromkeys(regions.labels)
+    }
 
 
 def _regions(output: ToolOutput) -> Regions:

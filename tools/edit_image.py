@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
-from visiongpt_agent.likeness import contrast, mean_difference
+from visiongpt_agent.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.models.jobs import INSTRUCT, InstructEditor
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.second_look import fits_words, is_noise
+
+_RECOGNISED: Final = 0.25
 
 
 @vision_tool("free-form edit by instruction", returns=Kind.IMAGE, needs=(INSTRUCT,))
@@ -49,3 +53,13 @@ def is_the_picture_changed(image: Image.Image, output: ToolOutput) -> Iterator[s
         yield "the picture looks as it did before"
     if contrast(image) > 4 and contrast(made) < 4:
         yield "the picture is flat"
+    elif is_noise(made) and not is_noise(image):
+        yield "the picture is noise"
+    elif contrast(image) > 4 and common_structure(made, image) < _RECOGNISED:
+        yield Doubt("Hardly anything of the picture can be recognised in the result.")
+
+
+@edit_image.check
+def shows_what_was_asked_for(instruction: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    if not fits_words(one_picture(output.value), instruction, models):
+        yield Doubt("A model that compares pictures with words does not see in it what was asked for.")

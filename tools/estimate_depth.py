@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visiongpt_agent.images import flatten
 from visiongpt_agent.likeness import contrast
 from visiongpt_agent.models.jobs import DEPTH, DepthEstimator
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
+
+_AGREES, _RESEMBLES = 0.8, 0.4
+"""Correlation with the depth of the mirror image from which the depth is believed, and from which only doubted."""
 
 
 @vision_tool("depth map", returns=Kind.IMAGE, needs=(DEPTH,))
@@ -49,3 +52,18 @@ def is_a_depth_map(image: Image.Image, output: ToolOutput) -> Iterator[str]:
     pixels = np.asarray(made.convert("RGB"), np.int16)
     if np.ptp(pixels, axis=2).max() > 3:
         yield "the depth map is not grey"
+
+
+@estimate_depth.check
+def is_the_same_mirrored(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """In the mirror image the same things are near and far."""
+    made = one_picture(output.value)
+    if made.size != image.size or contrast(made) < 2:
+        return
+    again = ImageOps.mirror(depth_map(ImageOps.mirror(flatten(image)), models))
+    one, other = (np.asarray(picture.convert("L").resize((64, 64)), np.float32).ravel() for picture in (made, again))
+    alike = float(np.corrcoef(one, other)[0, 1]) if other.std() > 0 else 0.0
+    if alike < _RESEMBLES:
+        yield "in the mirror image other things are near and far"
+    elif alike < _AGREES:
+        yield Doubt("A second look does not quite agree on what is near and what is far.")

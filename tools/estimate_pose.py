@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visiongpt_agent.english import count_phrase
 from visiongpt_agent.images import flatten
@@ -19,10 +20,14 @@ from visiongpt_agent.models.jobs import (
     PoseEstimator,
 )
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import Regions
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.regions import FloatArray, Regions
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
 
 _SEEN: Final = 0.3
+_SURE: Final = 0.5
+_ELSEWHERE, _OFF = 0.1, 0.25
+"""How far a joint may lie from where the second look has it, as a share of the person's longer side: doubted, wrong."""
 
 
 @vision_tool("body keypoints", returns=Kind.REGIONS, needs=(POSE, (DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED)))
@@ -86,3 +91,44 @@ def _named(points: Any, joints: tuple[str, ...]) -> list[dict[str, Any]]:
         for name, (x, y, score) in zip(joints, points, strict=True)
         if score >= _SEEN
     ]
+
+
+@estimate_pose.check
+def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """The people are seen in the mirrored picture too, and their joints at the same places."""
+    people, keypoints = output.value, output.facts.get("keypoints", [])
+    assert isinstance(people, Regions)
+    picture = flatten(image)
+    seen = detect_again(picture, lambda view: _people(view, models)[0])
+    missed = int((best_overlap(seen.select(seen.confidence >= _SURE), people) < SEEN).sum())
+    if missed:
+        yield Doubt(f"A second look sees {count_phrase(missed, 'person')} more.")
+    if not len(people) or len(keypoints) != len(people):
+        return
+    if (best_overlap(people, seen) < SEEN).any():
+        yield "a second look does not see a person where one was found"
+    boxes = people.boxes.copy()
+    boxes[:, [0, 2]] = picture.width - boxes[:, [2, 0]]
+    with models.use(POSE, PoseEstimator) as estimator:
+        points, joints = estimator.keypoints(ImageOps.mirror(picture), boxes), estimator.joints
+    off = [
+        _off(known, again, joints, box, picture.width)
+        for known, again, box in zip(keypoints, points, boxes, strict=True)
+    ]
+    if any(distance > _OFF for distance in off):
+        yield "a second look sees the joints elsewhere"
+    elif any(distance > _ELSEWHERE for distance in off):
+        yield Doubt("A second look does not quite agree on where the joints are.")
+
+
+def _off(known: list[dict[str, Any]], again: FloatArray, joints: tuple[str, ...], box: FloatArray, width: int) -> float:
+    """Median distance of a person's joints from those in the mirror image, as a share of the box's longer side."""
+    places = {_other_side(name): (width - float(x), float(y)) for name, (x, y, _) in zip(joints, again, strict=True)}
+    far = [math.dist((joint["x"], joint["y"]), places[joint["name"]]) for joint in known if joint["name"] in places]
+    return float(np.median(far) / max(box[2] - box[0], box[3] - box[1])) if far else 0.0
+
+
+def _other_side(joint: str) -> str:
+    """The joint that the mirror image of a joint is: left becomes right."""
+    swapped = {"left": "right", "right": "left"}
+    return " ".join(swapped.get(word, word) for word in joint.split())

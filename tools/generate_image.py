@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.likeness import contrast
-from visiongpt_agent.models.jobs import TEXT_TO_IMAGE, TextToImage
+from visiongpt_agent.models.jobs import IMAGE_TEXT, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.second_look import fits_words, is_noise
+
+_SMALLEST: Final = 32
 
 
 @vision_tool("new image from text", returns=Kind.IMAGE, needs=(TEXT_TO_IMAGE,))
@@ -36,5 +40,18 @@ def generate_image(prompt: str, *, models: Models) -> ToolOutput:
 @generate_image.check
 def is_a_picture_of_something(output: ToolOutput) -> Iterator[str]:
     # A safety filter's black picture, or a failed half-precision run, is flat.
-    if contrast(one_picture(output.value)) < 4:
+    made = one_picture(output.value)
+    if contrast(made) < 4:
         yield "the picture is flat"
+    elif min(made.size) < _SMALLEST:
+        yield f"the picture has {made.width}x{made.height} pixels only"
+    elif is_noise(made):
+        yield "the picture is noise"
+
+
+@generate_image.check
+def shows_what_the_prompt_says(prompt: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    if not fits_words(one_picture(output.value), prompt, models):
+        yield Doubt("A model that compares pictures with words does not see in it what was asked for.")
+    elif not models.has(IMAGE_TEXT):
+        yield Doubt("Whether the picture shows what was asked for was not checked.")

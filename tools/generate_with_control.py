@@ -14,9 +14,10 @@ from visiongpt_agent.images import flatten
 from visiongpt_agent.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.models.jobs import CONTROL, DEPTH, POSE, ControlledGenerator
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.estimate_depth import depth_map
 from visiongpt_agent.tools.estimate_pose import estimate_pose
+from visiongpt_agent.tools.second_look import fits_words, is_noise
 
 _SIDE: Final = 768
 _JOINTS: Final = (
@@ -85,8 +86,16 @@ def is_new_and_keeps_the_structure(image: Image.Image, control: str, output: Too
         yield "the picture is flat"
     elif mean_difference(made, image) < 1:
         yield "the picture looks as it did before"
+    elif is_noise(made) and not is_noise(image):
+        yield "the picture is noise"
     elif control == "edges" and contrast(image) > 4 and common_structure(made, image) < 0.15:
         yield "the edges of the picture are not kept"
+
+
+@generate_with_control.check
+def shows_what_the_prompt_says(prompt: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    if not fits_words(one_picture(output.value), prompt, models):
+        yield Doubt("A model that compares pictures with words does not see in it what was asked for.")
 
 
 def _structure(image: Image.Image, control: str, models: Models) -> tuple[Image.Image, tuple[str, ...]]:

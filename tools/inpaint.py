@@ -8,14 +8,21 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from visiongpt_agent.english import a_
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import BoolArray, Regions
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.region_edits import blend, edit_colors, edit_problems, grown, named, require_regions
+from visiongpt_agent.tools.second_look import CONFIRMED, best_overlap, fits_words
 
 _SEED: Final = 0
+_UNCHECKED: Final = "Whether the new content shows what the prompt says was not checked."
+_FLAT: Final = 4.0
+_LEFT: Final = 0.5
+_STRANGE, _FEW = 12.0, 0.1
+_VISIBLE_SEAM: Final = 20.0
 
 
 @vision_tool("remove regions, or replace by prompt", returns=Kind.IMAGE, needs=[jobs.INPAINT_REMOVE])
@@ -84,7 +91,7 @@ def _replace(image: Image.Image, regions: Regions, hole: BoolArray, prompt: str,
         edit_colors(image, paint),
         f'I replaced {named(regions)} with "{prompt}".',
         models=(models.name(jobs.INPAINT_REPLACE),),
-        uncertain=("Whether the new content shows what the prompt says was not checked.",),
+        uncertain=() if models.has(jobs.IMAGE_TEXT) else (_UNCHECKED,),
         facts={"seed": _SEED},
     )
 
@@ -92,3 +99,73 @@ def _replace(image: Image.Image, regions: Regions, hole: BoolArray, prompt: str,
 @inpaint.check
 def _only_the_hole_changed(image: Image.Image, regions: Regions, output: ToolOutput) -> Iterator[str]:
     yield from edit_problems(image, one_picture(output.value), _hole(regions))
+
+
+@inpaint.check
+def _the_gap_is_filled_from_around_it(
+    image: Image.Image, regions: Regions, prompt: str, output: ToolOutput
+) -> Iterator[str]:
+    """The hole is painted over nearly everywhere; a filling has the colours around it and no seam."""
+    after = one_picture(output.value)
+    hole = _hole(regions)
+    if after.size != image.size or hole.all():
+        return
+    old, new = (np.asarray(picture.convert("RGB"), np.float32) for picture in (image, after))
+    if old[hole].std(axis=0).max() > _FLAT and (old[hole] == new[hole]).all(axis=1).mean() > _LEFT:
+        yield "much of the regions is as it was"
+    if prompt.strip():
+        if new[hole].std(axis=0).max() < _FLAT < old[hole].std(axis=0).max():
+            yield "the regions were filled with one flat colour"
+        return
+    ring = grown(hole, max(4, round(min(image.size) * 0.03))) & ~hole
+    low, high = (np.quantile(old[ring], share, axis=0) for share in (0.005, 0.995))
+    strange = ((new[hole] < low - _STRANGE) | (new[hole] > high + _STRANGE)).any(axis=1).mean()
+    if strange > _FEW:
+        yield "the filling has colours that there are nowhere around it"
+    elif _seam(new, hole) > max(_VISIBLE_SEAM, 2.5 * _seam(new, grown(hole, 4))):
+        yield "the filling has a seam where it meets the rest"
+
+
+@inpaint.check
+def _it_shows_the_prompt(regions: Regions, prompt: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    """A model that compares pictures with words sees in the painted place what was asked for."""
+    if prompt.strip():
+        left, top = (int(v) for v in regions.boxes[:, :2].min(axis=0))
+        right, bottom = (int(v) for v in regions.boxes[:, 2:].max(axis=0))
+        if not fits_words(one_picture(output.value).crop((left, top, right, bottom)), prompt, models):
+            yield Doubt("A model that compares pictures with words does not see there what was asked for.")
+
+
+@inpaint.check
+def _it_is_no_longer_found(regions: Regions, prompt: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    """A detector no longer finds the removed things where they were."""
+    if prompt.strip() or not any(regions.labels):
+        return
+    after = one_picture(output.value).convert("RGB")
+    seen = _found_again(after, regions, models)
+    for label in dict.fromkeys(regions.labels):
+        same = seen.select([i for i, name in enumerate(seen.labels) if name == label])
+        wanted = regions.select([i for i, name in enumerate(regions.labels) if name == label])
+        if (best_overlap(wanted, same) >= CONFIRMED).any():
+            yield Doubt(f"Something that looks like {a_(label)} is still seen where it was removed.")
+
+
+def _found_again(picture: Image.Image, regions: Regions, models: Models) -> Regions:
+    if models.has(jobs.DETECTION_OPEN_VOCABULARY):
+        words = [label for label in dict.fromkeys(regions.labels) if label]
+        with models.use(jobs.DETECTION_OPEN_VOCABULARY, jobs.OpenVocabularyDetector) as by_words:
+            return by_words.detect(picture, words, threshold=by_words.threshold)
+    if models.has(jobs.DETECTION_CLOSED):
+        with models.use(jobs.DETECTION_CLOSED, jobs.ClosedDetector) as detector:
+            return detector.detect(picture, threshold=detector.threshold)
+    return Regions(picture.size)
+
+
+def _seam(pixels: FloatArray, mask: BoolArray) -> float:
+    """Median step of colour, 0 to 255, from just inside a mask to just outside it."""
+    steps = []
+    for axis in (0, 1):
+        crossing = np.diff(mask.astype(np.int8), axis=axis) != 0
+        steps.append(np.abs(np.diff(pixels, axis=axis)).max(axis=2)[crossing])
+    together = np.concatenate(steps)
+    return float(np.median(together)) if together.size else 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
@@ -49,3 +50,32 @@ def the_text_is_that_of_the_codes(output: ToolOutput) -> Iterator[str]:
         yield "the text is not that of the codes"
     if not all(code["text"].strip() for code in codes):
         yield "a code without content was told"
+
+
+@read_codes.check
+def decoded_again_they_say_the_same(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """The turned picture gives the same codes, at the same places."""
+    with models.use(CODES, CodeReader) as reader:
+        turned = reader.read(image.convert("RGB").transpose(Image.Transpose.ROTATE_180))
+    middles = {(kind, line.text): _turned(_middle(line.corners), image.size) for kind, line in turned}
+    told = {(code["format"], code["text"]): _middle(code["corners"]) for code in output.facts["codes"]}
+    if set(middles) != set(told):
+        yield "decoded again, the codes are not those that are told"
+    elif any(math.dist(told[code], middles[code]) > 0.1 * min(image.size) for code in told):
+        yield "decoded again, a code is elsewhere"
+
+
+@read_codes.check
+def what_is_told_are_the_codes(output: ToolOutput) -> Iterator[str]:
+    """The sentence quotes every code."""
+    if not all(quote(code["text"]) in output.summary for code in output.facts["codes"]):
+        yield "the sentence about the codes does not quote them"
+
+
+def _middle(corners: Sequence[Sequence[float]]) -> tuple[float, float]:
+    across, down = zip(*corners, strict=True)
+    return sum(across) / len(corners), sum(down) / len(corners)
+
+
+def _turned(point: tuple[float, float], size: tuple[int, int]) -> tuple[float, float]:
+    return size[0] - point[0], size[1] - point[1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any, Final
 
 from PIL import Image
 
 from visiongpt_agent.english import join
 from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.untrusted import quote
 
 _SURE: Final = 0.85
@@ -18,6 +20,15 @@ _SURE_OF_SHORT: Final = 0.9
 _LIKELY: Final = 0.5
 _SHORT: Final = 2
 _LINES_TOLD: Final = 8
+
+_SMALLER: Final = 0.75
+_CLEAR: Final = 0.95
+_AGREES, _RESEMBLES = 0.75, 0.5
+_CUT_OUT: Final = 12
+_CUT_WIDTH, _CUT_HEIGHT, _GAP, _SHEET = 900, 40, 24, 640
+"""Of the lines that are read again cut out: how many at most, their size on a sheet and distance there, its side."""
+
+Corners = Sequence[Sequence[float]]
 
 
 @vision_tool("OCR, read written text", returns=Kind.TEXT, needs=(OCR,))
@@ -77,3 +88,107 @@ def lines_are_sure(output: ToolOutput) -> Iterator[str]:
         yield f"a line has a score below {_SURE:.2f}"
     if output.value != "\n".join(line["text"] for line in lines):
         yield "the text is not that of the lines"
+
+
+@read_text.check
+def what_is_told_is_the_text(output: ToolOutput) -> Iterator[str]:
+    """The sentence quotes the lines that were read."""
+    lines = [TextLine(line["text"], line["score"], ()) for line in output.facts["lines"]]
+    if output.summary != _told(lines):
+        yield "the sentence about the text does not quote the text"
+
+
+@read_text.check
+def a_second_reading_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """Each line is read at its place again, in the smaller picture or cut out of it; nothing else is clearly read."""
+    picture, told = image.convert("RGB"), output.facts["lines"]
+    with models.use(OCR, TextReader) as reader:
+        again = _smaller(picture, reader)
+        read_again = [_read_there(line, again) for line in told]
+        doubtful = [i for i, text in enumerate(read_again) if _likeness(told[i]["text"], text) < _AGREES]
+        for i, text in zip(doubtful, _cut_out(picture, [told[i] for i in doubtful], reader), strict=False):
+            read_again[i] = max(read_again[i], text, key=lambda one, i=i: _likeness(told[i]["text"], one))
+    for line, text in zip(told, read_again, strict=True):
+        if _likeness(line["text"], text) < _RESEMBLES:
+            yield f"a second reading does not find {quote(line['text'])}"
+        elif _likeness(line["text"], text) < _AGREES:
+            yield Doubt(f"At a second reading {quote(line['text'])} looks like {quote(text)}.")
+    missed = [line for line in again if _is_clear(line) and not any(_touches(line.corners, o["corners"]) for o in told)]
+    if missed and not told:
+        yield f"a second reading finds {join([quote(line.text) for line in missed])} where no text was read"
+    elif missed:
+        yield Doubt(f"A second reading also finds {join([quote(line.text) for line in missed[:_LINES_TOLD]])}.")
+
+
+def _smaller(picture: Image.Image, reader: TextReader) -> list[TextLine]:
+    """The lines that are read in the picture at three quarters of its size, with corners in pixels of the picture."""
+    small = picture.resize([max(1, round(side * _SMALLER)) for side in picture.size])
+    across, down = picture.width / small.width, picture.height / small.height
+    return [
+        TextLine(line.text, line.score, tuple((x * across, y * down) for x, y in line.corners))
+        for line in reader.read(small)
+    ]
+
+
+def _cut_out(picture: Image.Image, lines: Sequence[Mapping[str, Any]], reader: TextReader) -> list[str]:
+    """What is read of lines that are cut out and put below each other on one sheet, ``""`` for nothing."""
+    if not lines:
+        return []
+    crops = [_crop(picture, line["corners"]) for line in lines[:_CUT_OUT]]
+    tops = list(itertools.accumulate((crop.height + _GAP for crop in crops), initial=_GAP))
+    # Readers enlarge small pictures, and do not see letters that fill them.
+    size = max(_SHEET, *(crop.width + 2 * _GAP for crop in crops)), max(_SHEET, tops[-1])
+    sheet = Image.new("RGB", size, (128, 128, 128))
+    for crop, top in zip(crops, tops, strict=False):
+        sheet.paste(crop, (_GAP, top))
+    read = reader.read(sheet)
+    return [
+        " ".join(line.text for line in read if top <= _middle(line.corners)[1] <= top + crop.height)
+        for crop, top in zip(crops, tops, strict=False)
+    ]
+
+
+def _crop(picture: Image.Image, corners: Corners) -> Image.Image:
+    left, top, right, bottom = _box(corners)
+    margin = 0.3 * min(right - left, bottom - top)
+    crop = picture.crop((round(left - margin), round(top - margin), round(right + margin), round(bottom + margin)))
+    factor = min(_CUT_WIDTH / crop.width, max(1.0, _CUT_HEIGHT / crop.height))
+    return crop.resize([max(1, round(side * factor)) for side in crop.size])
+
+
+def _read_there(line: Mapping[str, Any], again: Sequence[TextLine]) -> str:
+    """What the lines that have their middle in a line's box, or its middle in theirs, say together."""
+    return " ".join(other.text for other in again if _touches(other.corners, line["corners"]))
+
+
+def _touches(one: Corners, other: Corners) -> bool:
+    return _contains(_box(one), _middle(other)) or _contains(_box(other), _middle(one))
+
+
+def _contains(box: tuple[float, float, float, float], point: tuple[float, float]) -> bool:
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+
+
+def _box(corners: Corners) -> tuple[float, float, float, float]:
+    across, down = zip(*corners, strict=True)
+    return min(across), min(down), max(across), max(down)
+
+
+def _middle(corners: Corners) -> tuple[float, float]:
+    left, top, right, bottom = _box(corners)
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def _likeness(one: str, other: str) -> float:
+    """How alike two texts are, 0 to 1, by letters and digits alone where there are any; 1 if the second has the first.
+
+    A line cut out of a picture brings along what stands beside it.
+    """
+    bare = ["".join(filter(str.isalnum, text.lower())) or text.strip() for text in (one, other)]
+    if bare[0] in bare[1]:
+        return 1.0
+    return SequenceMatcher(None, *bare, autojunk=False).ratio()
+
+
+def _is_clear(line: TextLine) -> bool:
+    return line.score >= _CLEAR and len(line.text) > _SHORT + 1

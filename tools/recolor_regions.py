@@ -22,6 +22,8 @@ _MOST_CHROMA: Final = 90.0
 """Colourfulness that things are painted with at most: the primaries of a screen are stronger than any paint."""
 
 _NOISE_FLOOR: Final = 12.0
+_SHADED, _SAME_LIGHT, _SAMPLED = 4.0, 0.6, 20_000
+
 _NEAR: Final = 30.0
 """Largest distance in CIELAB between the regions' middle colour and the one asked for."""
 
@@ -132,3 +134,22 @@ def _colour_is_there(image: Image.Image, regions: Regions, color: str, output: T
 def _middle(image: Image.Image, mask: BoolArray) -> RGB:
     red, green, blue = np.median(np.asarray(image.convert("RGB"))[mask], axis=0)
     return int(red), int(green), int(blue)
+
+
+@recolor_regions.check
+def _light_and_shadow_stay(image: Image.Image, regions: Regions, output: ToolOutput) -> Iterator[str]:
+    """What was lighter in a region is lighter still."""
+    after = one_picture(output.value)
+    if after.size != image.size:
+        return
+    surely = _weight(regions) >= 1
+    light = [_lab(picture.convert("RGB"))[..., 0] for picture in (image, after)]
+    for number, mask in enumerate(_each(regions), 1):
+        before, now = (values[mask & surely][:: max(1, int(mask.sum()) // _SAMPLED)] for values in light)
+        if len(before) > 50 and before.std() > _SHADED and _rank_correlation(before, now) < _SAME_LIGHT:
+            yield f"region {number} lost its light and shadow"
+
+
+def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(np.float64) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1]) if other.std() > 0 else 0.0

@@ -12,6 +12,8 @@ from visiongpt_agent.english import count_phrase, join
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
+_CELLS: Final = 3
+
 MOSTLY: Final = 0.995
 """Share of the pixels outside the regions that an edit must leave exactly as they were."""
 
@@ -81,3 +83,23 @@ def edit_problems(
     outside = ~editable
     if outside.any() and changed[outside].mean() > 1 - MOSTLY:
         yield f"{changed[outside].mean():.1%} of the pixels outside the regions changed"
+
+
+def colours_kept(before: Image.Image, after: Image.Image, part: BoolArray) -> float:
+    """How far the mean colour of a part has moved, 0 to 255: a blur keeps it, another picture or a flat fill does not.
+
+    Looked at in 3 by 3 cells of the part's box, so that what is on its left stays on its left.
+    """
+    import cv2
+
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    frame = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    weight = part[frame].astype(np.float32)
+    size = min(_CELLS, weight.shape[1]), min(_CELLS, weight.shape[0])
+    shares = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    moved = np.zeros((size[1], size[0]), np.float32)
+    for channel in range(3):
+        values = [np.asarray(picture.convert("RGB"), np.float32)[frame][..., channel] for picture in (before, after)]
+        change = cv2.resize((values[1] - values[0]) * weight, size, interpolation=cv2.INTER_AREA)
+        moved += np.abs(change) / 3
+    return float(moved.sum() / max(float(shares.sum()), 1e-6))

@@ -15,11 +15,13 @@ from visiongpt_agent.likeness import contrast
 from visiongpt_agent.matting import foreground_colors
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, ForegroundSegmenter
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import FloatArray
-from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.regions import BoolArray, FloatArray
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
+from visiongpt_agent.tools.second_look import misplaced
 
 _PLAUSIBLE: Final = (0.005, 0.98)
 _FLAT: Final = 2.0
+_AROUND: Final = 0.15
 _HESITANT: Final = 0.4
 
 
@@ -107,3 +109,26 @@ def is_a_cut_out(image: Image.Image, output: ToolOutput) -> Iterator[str]:
     before = np.asarray(flatten(image), np.int16)
     if kept.any() and np.abs(pixels[..., :3][kept] - before[kept]).mean() > 2:
         yield "the foreground does not look as it did in the picture"
+
+
+@remove_background.check
+def is_what_the_picture_is_of(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    """The outline lies on edges of the picture, and what is kept is not what runs along its borders."""
+    made = one_picture(output.value)
+    if made.size != image.size or made.mode != "RGBA":
+        return
+    kept = np.asarray(made)[..., 3] > 127
+    yield from misplaced_foreground(image, kept)
+
+
+def misplaced_foreground(image: Image.Image, kept: BoolArray) -> Iterator[str]:
+    """What speaks against a mask, bool ``(H, W)``, as that of the foreground."""
+    if kept.any() and misplaced(image, kept):
+        yield "the outline of the foreground lies beside it"
+    rim = np.ones_like(kept)
+    edge = max(1, round(0.04 * min(kept.shape)))
+    rim[edge:-edge, edge:-edge] = False
+    height, width = kept.shape
+    middle = kept[height // 4 : -height // 4 or None, width // 4 : -width // 4 or None]
+    if middle.size and kept[rim].mean() > middle.mean() + _AROUND:
+        yield Doubt("What was kept runs along the borders of the picture rather than in its middle.")

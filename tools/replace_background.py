@@ -17,7 +17,7 @@ from visiongpt_agent.matting import foreground_colors
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.remove_background import cut_out
+from visiongpt_agent.tools.remove_background import cut_out, misplaced_foreground
 
 _SUNSET: Final[tuple[RGB, ...]] = ((38, 40, 92), (128, 60, 120), (226, 92, 84), (250, 160, 80), (255, 214, 130))
 _NAMED_GRADIENTS: Final = {
@@ -35,6 +35,10 @@ _SCENES: Final = frozenset(
     }
 )
 """Nouns that are names of colours too; as a background they mean the thing, unless a word says ``colour``."""
+_SAME_COLOUR: Final = 8
+_MIXED: Final = 0.5
+"""So much of what is not background may be mixed from both, at soft rims and in hair."""
+
 _COLOR_WORDS: Final = re.compile(r"\b(plain|solid|flat|colou?r|colou?red|shade|tone)\b|#|rgb\(")
 
 
@@ -91,6 +95,27 @@ def has_the_new_background(
         off = np.abs(np.asarray(flatten(made), np.int16) - np.asarray(ground, np.int16)).max(axis=2)
         if not 0.01 <= float((off <= 3).mean()) <= 0.999:
             yield "the new background is not in the picture, or nothing else is"
+
+
+@replace_background.check
+def keeps_the_foreground(
+    image: Image.Image, prompt: str, background: Image.Image | None, output: ToolOutput
+) -> Iterator[str]:
+    """What is not the new background is the old picture, and its outline lies on edges of it."""
+    made = one_picture(output.value)
+    if made.size != image.size:
+        return
+    old, new = (np.asarray(flatten(picture), np.int16) for picture in (image, made))
+    kept = np.abs(new - old).max(axis=2) <= _SAME_COLOUR
+    ground = plain_ground(prompt, image.size) if background is None else _covering(background, image.size)
+    if ground is None:
+        if not 0.005 <= kept.mean() <= 0.98:
+            yield "the foreground of the picture is not in the result, or nothing else is"
+        return
+    put = np.abs(new - np.asarray(ground, np.int16)).max(axis=2) <= _SAME_COLOUR
+    if (~kept & ~put).mean() > _MIXED * max(0.05, (~put).mean()):
+        yield "much of the result is neither the foreground of the picture nor the new background"
+    yield from misplaced_foreground(image, kept & ~put)
 
 
 def plain_ground(prompt: str, size: tuple[int, int]) -> Image.Image | None:

@@ -19,8 +19,9 @@ from visiongpt_agent.models.jobs import (
 )
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, Regions
-from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
+from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, misplaced
 
 _PADDING: Final = 0.15
 _CROPS: Final = 4
@@ -31,6 +32,10 @@ _LEAST_FIT: Final = 0.7
 _MOST_OUTSIDE: Final = 0.3
 _PARTS: Final = 40
 _SLACK: Final = 2.0
+_ALL_OF_IT: Final = 0.995
+_LOOSE: Final = 0.4
+_INSIDE_OUT, _HOLLOW = 0.4, 0.15
+_PART: Final = "part"
 
 
 @vision_tool("pixel masks of regions, or of everything", returns=Kind.REGIONS, needs=(SEGMENTATION_PROMPTABLE,))
@@ -70,7 +75,7 @@ def _objects(picture: Image.Image, models: Models) -> Regions:
 def _parts(picture: Image.Image, models: Models) -> ToolOutput:
     with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
         masks, caveat = segmenter.segment_everything(picture)[:_PARTS], segmenter.caveat
-    parts = Regions.from_masks(masks, ["part"] * len(masks))
+    parts = Regions.from_masks(masks, [_PART] * len(masks))
     return ToolOutput(
         value=parts,
         summary=f"I found no object that I know, and outlined {count_phrase(len(parts), 'part')} of the picture.",
@@ -200,3 +205,78 @@ def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> I
     assert isinstance(things, Regions)
     if regions is not None and (things.labels != regions.labels or not np.array_equal(things.boxes, regions.boxes)):
         yield "the outlined regions are not those that were given"
+
+
+@segment_objects.check
+def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    """No outline would fit the picture's edges much better somewhere else, none is the inside turned out."""
+    things = output.value
+    assert isinstance(things, Regions)
+    if things.masks is None:
+        return
+    told = " ".join(output.uncertain)
+    for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
+        name = label or "region"
+        if label == _PART or not mask.any():
+            continue
+        if _share(mask, box) > _ALL_OF_IT:
+            if "whole box" not in told:
+                yield f"the mask of a {name} is its whole box"
+        elif misplaced(image, mask):
+            yield f"the outline of a {name} lies beside it"
+        elif _turned_out(mask, box) > _INSIDE_OUT:
+            yield f"the mask of a {name} has what is around it, not the thing"
+        elif _turned_out(mask, box) > _HOLLOW:
+            yield Doubt(f"The outline of a {name} leaves out the middle of the place where it was found.")
+        elif _fit(mask, box) < _LOOSE:
+            yield Doubt(f"The outline of a {name} leaves out much of the place where it was found.")
+
+
+@segment_objects.check
+def parts_are_apart(output: ToolOutput, regions: Regions | None) -> Iterator[str]:
+    """Parts of a picture do not cover each other."""
+    things = output.value
+    assert isinstance(things, Regions)
+    if regions is None and things.masks is not None and set(things.labels) == {_PART}:
+        overlap = things.masks.sum(axis=0) > 1
+        if overlap.sum() > 0.5 * things.union_mask().sum():
+            yield "the parts of the picture lie on each other"
+
+
+@segment_objects.check
+def the_objects_are_there(
+    image: Image.Image, regions: Regions | None, output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """Where everything was asked for, a detector finds the outlined objects, and the areas are found as before."""
+    things = output.value
+    assert isinstance(things, Regions)
+    if regions is not None or not len(things):
+        return
+    if _PART in things.labels:
+        with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
+            masks = segmenter.segment_everything(image.convert("RGB"))[:_PARTS]
+        fits = best_overlap(things, Regions.from_masks(masks, [_PART] * len(masks)))
+        if (fits < CONFIRMED).any():
+            yield "a second look sees other parts in the picture"
+    elif (best_overlap(things, _objects(image.convert("RGB"), models)) < SEEN).any():
+        yield "a second look does not see an object where one was outlined"
+
+
+def _turned_out(mask: BoolArray, box: npt.NDArray[np.float32]) -> float:
+    """How much more of its box's corners a mask has than of its middle, -1 to 1."""
+    x1, y1, x2, y2 = (int(v) for v in (box[0], box[1], np.ceil(box[2]), np.ceil(box[3])))
+    inside = mask[y1:y2, x1:x2]
+    down, across = max(1, inside.shape[0] // 5), max(1, inside.shape[1] // 5)
+    middle = inside[2 * down : -2 * down or None, 2 * across : -2 * across or None]
+    corners = [inside[rows, columns].mean() for rows in _ends(down) for columns in _ends(across)]
+    return float(np.mean(corners) - middle.mean()) if middle.size else 0.0
+
+
+def _ends(length: int) -> tuple[slice, slice]:
+    return slice(None, length), slice(-length, None)
+
+
+def _fit(mask: BoolArray, box: npt.NDArray[np.float32]) -> float:
+    """IoU of the tight box of a mask with the box it belongs to."""
+    tight = Regions.from_masks(mask[None])
+    return float(tight.iou(Regions(tight.size, box[None]))[0, 0])

@@ -12,10 +12,16 @@ from PIL import Image
 
 from visiongpt_agent.english import join
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _LONGEST: Final = 8000
+_GRID: Final = 48
+_FRAME: Final = 2
+_RESIZED_APART, _TURNED_APART = 5.0, 10.0
+"""Difference of colour on the coarse grid, of 255, that other ways of resizing and turning may make."""
+
 Flip = Literal["", "horizontal", "vertical"]
 
 
@@ -94,27 +100,40 @@ def _is_the_same_picture(
 ) -> Iterator[str]:
     after = one_picture(output.value)
     turn = _angle(rotate)
-    if turn % 90:
-        return
-    shape = image.size if turn % 180 == 0 else image.size[::-1]
-    expected = _size(shape, width, height) if width or height else shape
-    if after.size != expected:
-        yield f"the picture has {after.width}x{after.height} pixels instead of {expected[0]}x{expected[1]}"
-    elif _apart(after, _undone(image, turn, flip)) > 12:
+    expected = _undone(image, turn, flip)
+    shape = expected.shape[1::-1]
+    size = _size(shape, width, height) if width or height else shape
+    if max(abs(after.width - size[0]), abs(after.height - size[1])) > (_FRAME if turn % 90 else 0):
+        yield f"the picture has {after.width}x{after.height} pixels instead of {size[0]}x{size[1]}"
+    elif _apart(after, expected) > (_TURNED_APART if turn % 90 else _RESIZED_APART):
         yield "the picture does not show what it showed before, turned and flipped as asked"
 
 
 def _undone(image: Image.Image, turn: float, flip: str) -> npt.NDArray[np.uint8]:
-    """What the result must look like as pixels: made with numpy, apart from the tool's own way."""
-    pixels = np.rot90(np.asarray(image.convert("RGB")), -int(turn) // 90)
+    """What the result must look like as pixels ``(H, W, 3)`` before it is resized: made apart from the tool's way."""
+    pixels = np.asarray(flatten(image))
+    pixels = _slanted(pixels, turn) if turn % 90 else np.rot90(pixels, -int(turn) // 90)
     if flip:
         pixels = np.flip(pixels, axis=1 if flip == "horizontal" else 0)
     return pixels
 
 
+def _slanted(pixels: npt.NDArray[np.uint8], turn: float) -> npt.NDArray[np.uint8]:
+    """The pixels turned clockwise into a frame that holds them all, its corners white."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    across, along = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
+    size = math.ceil(width * across + height * along), math.ceil(width * along + height * across)
+    moving = cv2.getRotationMatrix2D((width / 2, height / 2), -turn, 1)
+    moving[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    return np.asarray(cv2.warpAffine(pixels, moving, size, borderValue=(255, 255, 255)), np.uint8)
+
+
 def _apart(after: Image.Image, expected: npt.NDArray[np.uint8]) -> float:
-    """Mean difference of brightness, 0 to 255, on a coarse grid."""
-    grid = min(32, after.width), min(32, after.height)
-    one = after.convert("RGB").resize(grid, Image.Resampling.BOX)
+    """Mean difference of colour, 0 to 255, in the worst ninth of the picture, on a coarse grid."""
+    grid = min(_GRID, after.width), min(_GRID, after.height)
+    one = flatten(after).resize(grid, Image.Resampling.BOX)
     other = Image.fromarray(np.ascontiguousarray(expected)).resize(grid, Image.Resampling.BOX)
-    return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
+    off = np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean(axis=2)
+    return max(float(part.mean()) for rows in np.array_split(off, 3) for part in np.array_split(rows, 3, axis=1))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
-from visiongpt_agent.likeness import contrast, psnr
+from visiongpt_agent.likeness import contrast, psnr, worst_tile
 from visiongpt_agent.models.jobs import UPSCALE, Upscaler
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
@@ -18,6 +18,7 @@ from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_t
 _LARGEST_SCALE: Final = 4
 _MAX_PIXELS: Final = 32_000_000
 _LEAST_PSNR: Final = 20.0
+_LOST_TILE: Final = 24.0
 
 
 @vision_tool("super-resolution", returns=Kind.IMAGE, needs=(UPSCALE,))
@@ -70,6 +71,8 @@ def is_the_picture_enlarged(image: Image.Image, scale: float, output: ToolOutput
         yield "the result is nearly flat"
     elif psnr(small, flatten(image)) < _LEAST_PSNR:
         yield "shrunk again, the result does not look like the picture"
+    elif worst_tile(small, flatten(image)) > _LOST_TILE:
+        yield "shrunk again, a part of the result does not look like the picture"
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -22,6 +22,13 @@ def psnr(one: Image.Image, other: Image.Image) -> float:
     return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
+def worst_tile(one: Image.Image, other: Image.Image, tiles: int = 8) -> float:
+    """The largest mean difference, 0 to 255, in any tile of a grid over two pictures of one size."""
+    off = np.abs(_pixels(one) - _pixels(other)).mean(axis=2)
+    rows = np.array_split(off, min(tiles, off.shape[0]))
+    return max(float(tile.mean()) for row in rows for tile in np.array_split(row, min(tiles, row.shape[1]), axis=1))
+
+
 def contrast(image: Image.Image) -> float:
     """Standard deviation of the picture's pixels in each channel, the largest; 0 for a flat colour, at most 127.5."""
     return float(_pixels(image).std(axis=(0, 1)).max())

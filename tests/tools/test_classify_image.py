@@ -110,10 +110,11 @@ def test_what_a_label_means(label: str, inside: str, outside: str) -> None:
 
 def test_faults_are_caught() -> None:
     def problems(value: list[Label], labels: Sequence[str] = ()) -> str:
-        return "; ".join(classify_image.problems({"labels": labels}, ToolOutput(value, "")))
+        told = f"{value[0].name} ({value[0].score:.0%})" if value else ""
+        return "; ".join(classify_image.problems({"labels": labels}, ToolOutput(value, told)))
 
     assert "no class was named" in problems([])
     assert "no ranking" in problems([Label("a", 0.1), Label("b", 0.9)])
-    assert "no ranking" in problems([Label("a", 1.7)])
+    assert "not from 0 to 1" in problems([Label("a", 1.7)])
     assert "b was not among the labels" in problems([Label("b", 0.9)], ("a",))
     assert problems([Label("a", 0.9), Label("b", 0.1)], ("a", "b")) == ""

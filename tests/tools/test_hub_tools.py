@@ -109,7 +109,8 @@ def test_pictures(photo: Photo, tool: str, make: Callable[[Image.Image], Image.I
     ],
 )
 def test_words(tool: str, value: str, message: str) -> None:
-    found = catalog()[tool].problems({"question": "what is this?"}, ToolOutput(value, ""))
+    told = f"The picture shows this: {value}" if tool == "caption_image" else f"To this the answer is: {value}."
+    found = catalog()[tool].problems({"question": "what is this?"}, ToolOutput(value, told))
     assert any(message in problem for problem in found) if message else found == []
 
 

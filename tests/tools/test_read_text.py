@@ -103,4 +103,5 @@ def test_what_is_wrong_is_noticed() -> None:
         "an empty line was told as text",
         "a line has a score below 0.85",
         "the text is not that of the lines",
+        "the sentence about the text does not quote the text",
     ]
