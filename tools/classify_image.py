@@ -165,9 +165,14 @@ def _kinds() -> Mapping[str, Sequence[int]]:
     return members
 
 
+def _labels(output: ToolOutput) -> list[Label]:
+    found = output.value if isinstance(output.value, Sequence) else ()
+    return [label for label in found if isinstance(label, Label)]
+
+
 @classify_image.check
 def _is_a_ranking(labels: Sequence[str], output: ToolOutput) -> Iterator[str]:
-    ranked = [label for label in output.value if isinstance(label, Label)] if isinstance(output.value, Sequence) else []
+    ranked = _labels(output)
     if not ranked:
         yield "no class was named"
         return
@@ -181,7 +186,7 @@ def _is_a_ranking(labels: Sequence[str], output: ToolOutput) -> Iterator[str]:
 
 @classify_image.check
 def _tells_the_best(output: ToolOutput) -> Iterator[str]:
-    ranked = [label for label in output.value if isinstance(label, Label)]
+    ranked = _labels(output)
     if ranked and not all(told in output.summary for told in (ranked[0].name, f"({ranked[0].score:.0%}")):
         yield "the sentence about the picture does not name the best label"
 
@@ -191,7 +196,7 @@ def _is_the_same_mirrored(
     image: Image.Image, labels: Sequence[str], output: ToolOutput, models: Models
 ) -> Iterator[str]:
     """The mirror image gives the best label about the same score, and is best there, too."""
-    ranked = [label for label in output.value if isinstance(label, Label)]
+    ranked = _labels(output)
     with models.use(jobs.CLASSIFICATION, jobs.Classifier) as classifier:
         names, probabilities = classifier.classes, classifier.classify(ImageOps.mirror(image.convert("RGB")))
     if labels:

@@ -107,7 +107,8 @@ def a_second_reading_agrees(image: Image.Image, output: ToolOutput, models: Mode
         read_again = [_read_there(line, again) for line in told]
         doubtful = [i for i, text in enumerate(read_again) if _likeness(told[i]["text"], text) < _AGREES]
         for i, text in zip(doubtful, _cut_out(picture, [told[i] for i in doubtful], reader), strict=False):
-            read_again[i] = max(read_again[i], text, key=lambda one, i=i: _likeness(told[i]["text"], one))
+            if _likeness(told[i]["text"], text) > _likeness(told[i]["text"], read_again[i]):
+                read_again[i] = text
     for line, text in zip(told, read_again, strict=True):
         if _likeness(line["text"], text) < _RESEMBLES:
             yield f"a second reading does not find {quote(line['text'])}"
@@ -184,10 +185,8 @@ def _likeness(one: str, other: str) -> float:
 
     A line cut out of a picture brings along what stands beside it.
     """
-    bare = ["".join(filter(str.isalnum, text.lower())) or text.strip() for text in (one, other)]
-    if bare[0] in bare[1]:
-        return 1.0
-    return SequenceMatcher(None, *bare, autojunk=False).ratio()
+    first, second = ("".join(filter(str.isalnum, text.lower())) or text.strip() for text in (one, other))
+    return 1.0 if first in second else SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
 def _is_clear(line: TextLine) -> bool:

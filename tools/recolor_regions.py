@@ -151,5 +151,5 @@ def _light_and_shadow_stay(image: Image.Image, regions: Regions, output: ToolOut
 
 
 def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(np.float64) for values in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1]) if other.std() > 0 else 0.0
+    first, second = (np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (one, other))
+    return float(np.corrcoef(first, second)[0, 1]) if other.std() > 0 else 0.0

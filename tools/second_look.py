@@ -71,7 +71,7 @@ def off_by(image: Image.Image, mask: BoolArray) -> tuple[float, float]:
     size = (max(8, round((frame[2] - frame[0]) * factor)), max(8, round((frame[3] - frame[1]) * factor)))
     pixels = _cut(np.asarray(image.convert("RGB")), frame)
     inside = _cut(mask.astype(np.uint8), frame)
-    edges = _edges(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    edges = _edges(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
     small = np.asarray(cv2.resize(inside * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 127, np.uint8)
     outline = small - cv2.erode(small, np.ones((3, 3), np.uint8))
     steps = max(2, round(reach * factor))

@@ -65,7 +65,9 @@ async def test_the_stream_tells_plan_progress_previews_and_answer(agent: VisionG
     graph, events, updates, messages = message_graph(agent), list[Any](), list[Any](), list[Any]()
     kept = {"custom": events, "updates": updates, "messages": messages}
 
-    async for mode, chunk in graph.astream({"messages": [say("turn it", "rocket")]}, stream_mode=list(kept)):  # type: ignore[arg-type]
+    asked: Any = {"messages": [say("turn it", "rocket")]}
+    modes: Any = list(kept)
+    async for mode, chunk in graph.astream(asked, stream_mode=modes):
         kept[mode].append(chunk)
 
     assert [next(iter(event)) for event in events] == ["plan", "started", "finished", "preview"]

@@ -76,7 +76,7 @@ async def test_a_client_holds_a_conversation_with_the_server(server: str, say: S
 
     async def ask(message: Any) -> tuple[list[str], dict[str, Any]]:
         events, state = list[str](), dict[str, Any]()
-        given = {"messages": [{"role": "user", "content": message}]}
+        given: dict[str, Any] = {"messages": [{"role": "user", "content": message}]}
         async for part in client.runs.stream(thread, "visiongpt", input=given, stream_mode=["custom", "values"]):
             assert part.event != "error", part.data
             if part.event == "custom":

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,9 +34,8 @@ BLUR = '#1 = detect_objects(image=$1, query="teapot")\n#2 = blur_regions(image=$
 
 
 def add(page: Page, *files: tuple[str, bytes]) -> None:
-    page.set_input_files(
-        '.vg-stage input[type="file"]', [{"name": n, "mimeType": "image/png", "buffer": b} for n, b in files]
-    )
+    payload: Any = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files]
+    page.set_input_files('.vg-stage input[type="file"]', payload)
 
 
 def ask(page: Page, request: str) -> str:
@@ -234,3 +239,28 @@ def _astronaut() -> bytes:
     buffer = io.BytesIO()
     Image.open(sample_photo("astronaut")).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_interrupted_it_ends_at_once_and_leaves_nothing(open_tab: Callable[..., Tab], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "visiongpt_agent", "ui", "--port", "0"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    server = subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        tab = open_tab(server.stdout.readline().split()[0])
+        add(tab.page, ("a.png", png(40, 30)))
+        tab.page.wait_for_selector(".vg-frame img")
+        assert list(tmp_path.glob("visiongpt-*/img-*.png"))
+
+        server.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        out, err = server.communicate(timeout=60)
+    finally:
+        server.kill()
+
+    assert (server.returncode, out, err) == (130, "", "visiongpt: interrupted\n")
+    assert time.monotonic() - begun < 20
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    tab.console.clear()  # that its server is gone

@@ -68,10 +68,11 @@ def agent_tool(
 def _arguments(name: str, pictures: Pictures) -> type[BaseModel]:
     request = Field(description="What is wanted, in words; $1 is the first of the images named in this call.")
     images = Field(description=f"The pictures; each is the {pictures.described()}.")
+    injected: Any = Annotated[Any, InjectedState("messages")]
     return create_model(
         name,
         __config__=ConfigDict(extra="forbid"),
         request=(Annotated[str, request], ...),
         images=(Annotated[list[str], images], []),
-        messages=(Annotated[Any, InjectedState("messages")], None),
+        messages=(injected, None),
     )

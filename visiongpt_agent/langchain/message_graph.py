@@ -106,7 +106,7 @@ class _Nodes:
             result = carry_out(self._agent, {"request": state["request"], "images": images}, config)
             self._show(result)
             answer = AIMessage(
-                told(self._agent, result, previews=self._previews),
+                [*told(self._agent, result, previews=self._previews)],
                 name=self._name,
                 response_metadata={
                     "status": result.status,

@@ -29,10 +29,13 @@ def carry_out(agent: VisionGPT, request: Request, config: RunnableConfig) -> Vis
     """
     own, tell = copy_context(), stream_writer()
     own.run(var_child_runnable_config.set, None)
-    with closing(agent.stream(request, RunnableConfig(callbacks=config.get("callbacks")))) as events:
+    # A generator, whose end ends the run; ``stream`` promises less.
+    events: Any = agent.stream(request, RunnableConfig(callbacks=config.get("callbacks")))
+    with closing(events):
         while event := own.run(next, events, None):
             if "result" in event:
-                return event["result"]
+                result: VisionResult = event["result"]
+                return result
             tell(event)
     raise ToolError("the request came to no result: say it in another way")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SIDE: Final = 480
 """Longest side of a picture as shown, in pixels."""
 
-_LAYERS: Final = (("boxes", "vg-b"), ("masks", "vg-m"), ("labels", "vg-l"))
+_LAYERS: Final[tuple[tuple[str, str], ...]] = (("boxes", "vg-b"), ("masks", "vg-m"), ("labels", "vg-l"))
 _STYLE: Final = (
     "<style>"
     ".vg{font-family:system-ui,sans-serif;max-width:62em}.vg figure{display:inline-block;margin:6px 12px 6px 0;"
