@@ -145,3 +145,10 @@ def test_a_port_that_is_taken(visiongpt: Callable[..., Ran]) -> None:  # noqa: F
 
     assert ran.code == 2
     assert "name another --port" in ran.err
+
+
+def test_help(visiongpt: Callable[..., Ran]) -> None:  # noqa: F811
+    ran = visiongpt("ui", "--help")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert "Usage: visiongpt ui" in ran.out

@@ -59,6 +59,7 @@ def _bound(host: str, port: int) -> socket.socket:
         door = socket.socket(family, kind, proto)
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind(address)
+        door.listen(128)  # who opens the address at once waits rather than being turned away
     except OSError as error:
         raise InputError(f"{host}:{port} cannot be opened ({error.strerror or error}): name another --port") from None
     return door

@@ -33,8 +33,7 @@ REQUESTS: Final = (
 """What could be asked of a person's own pictures."""
 
 _HEADER: Final = (
-    '<header class="vg-header"><h1>VisionGPT</h1>'
-    "<p>Say what you want done with your pictures. Everything stays on this machine.</p></header>"
+    '<header class="vg-header"><h1>VisionGPT</h1><p>Say what you want done with your pictures.</p></header>'
 )
 _FONT: Final = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONO: Final = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
