@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError
+
+if TYPE_CHECKING:
+    import socket
 
 
 def ui(
@@ -54,6 +56,8 @@ def _auth_text(file: Path | None) -> str:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket at the address, before anything is loaded: that the port is taken is told at once."""
+    import socket
+
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         door = socket.socket(family, kind, proto)
