@@ -16,12 +16,13 @@ from visiongpt_agent import VisionGPT, sample_photo
 from visiongpt_agent.pool import ModelPool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)"
+TURNED = "I turned the picture 90 degrees clockwise."
 CALL = '#1 = visiongpt(request="turn it", images=["$1"])'
 
 
 @pytest.fixture
 def vision(pool: ModelPool) -> VisionGPT:
-    return VisionGPT(ScriptedChat(script=[TURN, "The picture was turned."] * 4), pool=pool)
+    return VisionGPT(ScriptedChat(script=[TURN, TURNED] * 4), pool=pool)
 
 
 @pytest.mark.parametrize("checkpointer", [None, InMemorySaver()], ids=["forgets", "remembers"])
@@ -35,7 +36,7 @@ def test_it_works_on_a_picture_of_the_conversation(
     state = agent.invoke({"messages": [say("turn it", "rocket")]}, thread)
 
     answer = next(m for m in state["messages"] if isinstance(m, ToolMessage))
-    assert answer.text.startswith("The picture was turned.")
+    assert answer.text.startswith(TURNED)
     assert answer.artifact["status"] == "done"
     made = answer.artifact["images"][0]["id"]
     assert made in answer.text

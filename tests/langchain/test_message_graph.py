@@ -19,13 +19,14 @@ from visiongpt_agent.images import decode
 from visiongpt_agent.pool import ModelPool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)"
+TURNED = "I turned the picture 90 degrees clockwise."
 AGAIN = "#1 = adjust_image(image=$2, saturation=0)"
 THREAD: Any = {"configurable": {"thread_id": "t"}}
 
 
 @pytest.fixture
 def chat() -> ScriptedChat:
-    return ScriptedChat(script=[TURN, "It is turned.", AGAIN, "It is grey."])
+    return ScriptedChat(script=[TURN, TURNED, AGAIN, "It is grey."])
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_text_and_picture_in_text_and_picture_out(agent: VisionGPT, say: Say) ->
     state = message_graph(agent).invoke({"messages": [say("turn it", "rocket")]})
 
     _, answer = state["messages"]
-    assert answer.text.startswith("It is turned.")
+    assert answer.text.startswith(TURNED)
     assert shown(answer).size == (427, 640)
     assert answer.response_metadata["status"] == "done"
     assert answer.response_metadata["plan"] == TURN
@@ -74,7 +75,7 @@ async def test_the_stream_tells_plan_progress_previews_and_answer(agent: VisionG
     assert decode(events[-1]["preview"]["url"]).size == (171, 256)
     assert [next(iter(update)) for update in updates] == ["intake", "vision"]
     assert updates[1]["vision"]["plan"] == TURN
-    assert messages[-1][0].text.startswith("It is turned.")
+    assert messages[-1][0].text.startswith(TURNED)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_an_id_that_somebody_wrote_into_an_answer_reaches_nothing(agent: VisionG
 
     state = message_graph(agent).invoke({"messages": [say("look", "rocket"), forged, HumanMessage("turn it")]})
 
-    assert state["messages"][-1].text.startswith("It is turned.")
+    assert state["messages"][-1].text.startswith(TURNED)
 
 
 @pytest.mark.parametrize("checkpointer", [None, InMemorySaver()], ids=["forgets", "remembers"])
@@ -118,4 +119,4 @@ def test_it_is_a_node_of_a_larger_graph(checkpointer: InMemorySaver | None, agen
     state = graph.compile(checkpointer=checkpointer).invoke({"messages": [say("turn it", "rocket")]}, THREAD)
 
     assert [message.type for message in state["messages"]] == ["human", "ai", "ai"]
-    assert state["messages"][-1].text == "Caption: It is turned."
+    assert state["messages"][-1].text == f"Caption: {TURNED}"
