@@ -208,6 +208,7 @@ def test_a_failing_hub_gives_no_secret_away(tmp_path: Path, monkeypatch: pytest.
     assert not leaks(*traceback.format_exception(refused.value))
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_no_secret(tmp_path: Path) -> None:
     environ = {
         **os.environ,

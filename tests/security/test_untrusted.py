@@ -103,6 +103,7 @@ def test_words_never_become_marks_of_the_template(
     assert marks_read(tiny_chat, monkeypatch, words) == marks_read(tiny_chat, monkeypatch, "a sign")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", MARKS)
 def test_words_never_become_marks_of_the_planner(
     words: str, pool: ModelPool, needs: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
