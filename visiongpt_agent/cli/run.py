@@ -26,7 +26,9 @@ DEFAULT_FOLDER = Path("visiongpt-out")
 
 
 def run(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="What you want; the pictures are $1, $2, ...")] = "",
+    request: Annotated[
+        str | None, typer.Argument(metavar="REQUEST", help="What you want; the pictures are $1, $2, ...")
+    ] = None,
     more: Annotated[list[str] | None, typer.Argument(metavar="IMG", hidden=True)] = None,
     images: Annotated[list[str] | None, typer.Option("--image", "-i", metavar="IMG", help="A picture.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to put pictures that are made.")] = DEFAULT_FOLDER,
@@ -75,7 +77,7 @@ def _in_order(options: list[str], more: list[str]) -> list[str]:
 class _Wanted:
     """What the command line asks for; ``resume`` names a conversation to go on with."""
 
-    request: str
+    request: str | None
     images: list[str]
     thread: str
     resume: str
@@ -94,8 +96,8 @@ class _Wanted:
         """
         if self.resume and (self.request or self.images or self.thread):
             raise InputError("--resume goes on with the request that was made: give no other, and no pictures")
-        if not self.resume and not self.request:
-            raise InputError("there is no request: say what you want done, or go on with one by --resume NAME")
+        if not self.resume and self.request is None:
+            raise InputError("there is no REQUEST: say what you want done, or go on with one by --resume NAME")
         if self.approve is not None and not self.resume:
             raise InputError("--approve and --deny answer a request that waits: name it with --resume NAME")
 
@@ -132,7 +134,7 @@ def _with_answers(agent: VisionGPT, wanted: _Wanted) -> VisionResult:
     made_up = f"run-{secrets.token_hex(4)}" if wanted.ask_before and not has_person() else ""
     name = wanted.thread or made_up
     config: Any = {"configurable": {"thread_id": name}} if name else None
-    return approved(agent, shown(agent.stream(Request(request=wanted.request, images=wanted.images), config)))
+    return approved(agent, shown(agent.stream(Request(request=wanted.request or "", images=wanted.images), config)))
 
 
 def _saved(result: VisionResult, out: Path, name: str) -> VisionResult:
