@@ -14,7 +14,7 @@ help:
 	@echo "make demo    install into $(VENV), pull weights, run one request on a sample photo"
 	@echo "make test    the default test suite"
 	@echo "make lint    ruff, and mypy --strict"
-	@echo "make bench   figures: start-up, planning, a whole request"
+	@echo "make bench   figures: start-up, planning, a whole request, faults caught"
 
 demo: $(STAMPS)/weights
 	$(VENV)/bin/visiongpt run "how many cups are there? then remove the background" -i $(PHOTO) --trace

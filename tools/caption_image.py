@@ -46,6 +46,9 @@ _SMALL_WORDS: Final = frozenset(
     ]
 )
 
+_SHARED: Final = 0.35
+"""So much of all words of both captions must be in both."""
+
 
 @vision_tool("describe the image", returns=Kind.TEXT, needs=(CAPTION,))
 def caption_image(image: Image.Image, *, models: Models) -> ToolOutput:
@@ -90,7 +93,8 @@ def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models)
     with models.use(CAPTION, Captioner) as captioner:
         again = captioner.caption(zoomed_in(flatten(image))).strip(" .")
     caption = str(output.value).strip(" .")
-    if not _words(caption) & _words(again):
+    shared, all_words = _words(caption) & _words(again), _words(caption) | _words(again)
+    if len(shared) < _SHARED * len(all_words):
         yield Doubt(f"Looked at again, the picture shows this: {again}.")
     elif not fits_words(image, caption, models):
         yield Doubt("A model that compares pictures with words does not find this caption fitting.")

@@ -206,6 +206,8 @@ def _says_what_the_pixels_say(
     image: Image.Image, other: Image.Image, output: ToolOutput, models: Models
 ) -> Iterator[str]:
     """Figures and sentences are those that come out again; what only a detector sees must be seen again."""
+    if output.summary != output.value:
+        yield "the sentence that is told is not the comparison"
     if output.facts["identical"]:
         return
     first, second = _aligned(image, other)
@@ -215,5 +217,5 @@ def _says_what_the_pixels_say(
         yield "the likeness that is told is not that of the two pictures"
     told = [_verdict(likeness), *_sizes(image, other), *_tones(first, second), _where(changed)]
     seen = list(_objects(image, other, models)) if models.has(jobs.DETECTION_CLOSED) else []
-    if output.value != " ".join([*told, *seen]) or output.summary != output.value:
+    if output.value != " ".join([*told, *seen]):
         yield "the text does not say what comes out when the pictures are compared again"

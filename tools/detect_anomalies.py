@@ -39,7 +39,10 @@ _STRENGTH: Final = 38.0
 its cells is over ``_STRENGTH``; the unit is the median absolute deviation. The figures lie between scratches of 2 to 4
 pixels planted on brick, grass and gravel, and clean cut-outs of the same."""
 
-_CLEARLY: Final = 1.5
+_CLEARLY, _FAINT = 1.5, 0.6
+_ELSEWHERE, _AGREES = 0.4, 0.57
+"""IoU of an outline with that of the second look; the cells that both are made of are eight pixels wide or more."""
+
 _SAME: Final = 0.03
 """Least distance that counts as one deviation: near-identical patches would make a molehill of noise a mountain."""
 
@@ -186,8 +189,26 @@ def _marks_parts_of_the_picture(image: Image.Image, output: ToolOutput) -> Itera
         yield f"the regions belong to a picture of {found.size}, not {image.size}"
     elif len(found) and found.masks is None:
         yield "the anomalies have no outline"
+    elif set(found.labels) - {_LABEL}:
+        yield "something else than an anomaly was found"
+    elif found.masks is not None and not _tight(found):
+        yield "the boxes of the anomalies are not those of their outlines"
+    elif found.masks is not None and (found.masks.sum(axis=0) > 1).any():
+        yield "an anomaly was marked twice"
     elif len(found) and found.union_mask().mean() > 0.5:
         yield f"{found.union_mask().mean():.0%} of the picture is marked: that is no exception"
+
+
+def _best_fit(mask: BoolArray, others: Regions) -> float:
+    """The highest IoU of a mask with one of the others, 0 to 1."""
+    masks = np.zeros((0, *mask.shape), np.bool_) if others.masks is None else others.masks
+    return max((float((mask & other).sum() / (mask | other).sum()) for other in masks), default=0.0)
+
+
+def _tight(found: Regions) -> bool:
+    assert found.masks is not None
+    outlined = Regions.from_masks(found.masks)
+    return len(outlined) == len(found) and bool(np.abs(outlined.boxes - found.boxes).max(initial=0) <= 1)
 
 
 @detect_anomalies.check
@@ -216,6 +237,12 @@ def _a_second_look_agrees(
         elif float(fine[mask].max()) < peak / 2 or float(np.median(fine[mask])) < _RIM / 2:
             yield "a second look sees nothing odd where an anomaly was marked"
             return
+    faint = _regions(deviation, image.size, _FAINT * peak)
+    fits = [_best_fit(mask, faint) for mask in found.masks] if found.masks is not None else []
+    if min(fits, default=1.0) < _ELSEWHERE:
+        yield "a second look outlines an anomaly otherwise"
+    elif min(fits, default=1.0) < _AGREES:
+        yield Doubt("A second look does not quite agree on where an anomaly ends.")
     again = _regions(deviation, image.size, _CLEARLY * peak)
     unmarked = (
         [mask for mask in again.masks if not (mask & found.union_mask()).any()] if again.masks is not None else []

@@ -13,9 +13,10 @@ from visiongpt_agent.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.models.jobs import INSTRUCT, InstructEditor
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.second_look import fits_words, is_noise
+from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise, turned_or_moved
 
 _RECOGNISED: Final = 0.25
+_DEAD: Final = 0.1
 
 
 @vision_tool("free-form edit by instruction", returns=Kind.IMAGE, needs=(INSTRUCT,))
@@ -55,6 +56,10 @@ def is_the_picture_changed(image: Image.Image, output: ToolOutput) -> Iterator[s
         yield "the picture is flat"
     elif is_noise(made) and not is_noise(image):
         yield "the picture is noise"
+    elif dead_share(made) > dead_share(image) + _DEAD:
+        yield "a part of the result is empty"
+    elif turned_or_moved(made, image):
+        yield f"the picture was {turned_or_moved(made, image)}"
     elif contrast(image) > 4 and common_structure(made, image) < _RECOGNISED:
         yield Doubt("Hardly anything of the picture can be recognised in the result.")
 

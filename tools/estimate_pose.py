@@ -25,8 +25,9 @@ from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
 
 _SEEN: Final = 0.3
-_SURE: Final = 0.5
-_ELSEWHERE, _OFF = 0.1, 0.25
+_SAME_BOX: Final = 0.9
+_SURE, _FAINT = 0.5, 0.4
+_ELSEWHERE, _OFF = 0.06, 0.12
 """How far a joint may lie from where the second look has it, as a share of the person's longer side: doubted, wrong."""
 
 
@@ -63,6 +64,12 @@ def joints_belong_to_people(image: Image.Image, output: ToolOutput) -> Iterator[
     people = output.value
     assert isinstance(people, Regions)
     keypoints = output.facts.get("keypoints", [])
+    if set(people.labels) - {"person"}:
+        yield "something else than a person was found"
+    if (np.triu(people.iou(people), 1) > _SAME_BOX).any():
+        yield "a person was counted twice"
+    if len(people) and count_phrase(len(people), "person") not in output.summary:
+        yield "the number of people that is told is not that of those found"
     if len(keypoints) != len(people):
         yield f"there are {len(people)} people, but joints of {len(keypoints)}"
         return
@@ -73,14 +80,14 @@ def joints_belong_to_people(image: Image.Image, output: ToolOutput) -> Iterator[
             yield "many joints lie outside the person that they are said to belong to"
 
 
-def _people(image: Image.Image, models: Models) -> tuple[Regions, str]:
-    """The people of a picture, and the name of the model that found them."""
+def _people(image: Image.Image, models: Models, share: float = 1.0) -> tuple[Regions, str]:
+    """The people of a picture, from a share of the threshold on, and the name of the model that found them."""
     if models.has(DETECTION_OPEN_VOCABULARY):
         with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as detector:
-            found = detector.detect(image, ["person"], threshold=detector.threshold)
+            found = detector.detect(image, ["person"], threshold=share * detector.threshold)
         return found, models.name(DETECTION_OPEN_VOCABULARY)
     with models.use(DETECTION_CLOSED, ClosedDetector) as closed:
-        everything = closed.detect(image, threshold=closed.threshold)
+        everything = closed.detect(image, threshold=share * closed.threshold)
     people = np.array([label == "person" for label in everything.labels], np.bool_)
     return everything.select(people), models.name(DETECTION_CLOSED)
 
@@ -99,9 +106,11 @@ def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models)
     people, keypoints = output.value, output.facts.get("keypoints", [])
     assert isinstance(people, Regions)
     picture = flatten(image)
-    seen = detect_again(picture, lambda view: _people(view, models)[0])
+    seen = detect_again(picture, lambda view: _people(view, models, _FAINT)[0])
     missed = int((best_overlap(seen.select(seen.confidence >= _SURE), people) < SEEN).sum())
-    if missed:
+    if missed and not len(people):
+        yield f"a second look sees {count_phrase(missed, 'person')} where nobody was found"
+    elif missed:
         yield Doubt(f"A second look sees {count_phrase(missed, 'person')} more.")
     if not len(people) or len(keypoints) != len(people):
         return

@@ -10,9 +10,10 @@ from visiongpt_agent.likeness import contrast
 from visiongpt_agent.models.jobs import IMAGE_TEXT, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.second_look import fits_words, is_noise
+from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise
 
 _SMALLEST: Final = 32
+_DEAD: Final = 0.15
 
 
 @vision_tool("new image from text", returns=Kind.IMAGE, needs=(TEXT_TO_IMAGE,))
@@ -47,6 +48,8 @@ def is_a_picture_of_something(output: ToolOutput) -> Iterator[str]:
         yield f"the picture has {made.width}x{made.height} pixels only"
     elif is_noise(made):
         yield "the picture is noise"
+    elif dead_share(made) > _DEAD:
+        yield Doubt("Parts of the picture are quite empty.")
 
 
 @generate_image.check

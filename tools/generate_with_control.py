@@ -17,9 +17,10 @@ from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.estimate_depth import depth_map
 from visiongpt_agent.tools.estimate_pose import estimate_pose
-from visiongpt_agent.tools.second_look import fits_words, is_noise
+from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise, turned_or_moved
 
 _SIDE: Final = 768
+_DEAD: Final = 0.1
 _JOINTS: Final = (
     *("nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist"),
     *("right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle"),
@@ -88,6 +89,10 @@ def is_new_and_keeps_the_structure(image: Image.Image, control: str, output: Too
         yield "the picture looks as it did before"
     elif is_noise(made) and not is_noise(image):
         yield "the picture is noise"
+    elif dead_share(made) > dead_share(image) + _DEAD:
+        yield "a part of the result is empty"
+    elif control == "edges" and turned_or_moved(made, image):
+        yield f"the edges of the picture are {turned_or_moved(made, image)}"
     elif control == "edges" and contrast(image) > 4 and common_structure(made, image) < 0.15:
         yield "the edges of the picture are not kept"
 

@@ -28,10 +28,9 @@ def read_codes(image: Image.Image, *, models: Models) -> ToolOutput:
     """
     with models.use(CODES, CodeReader) as reader:
         codes = reader.read(image.convert("RGB"))
-    told = [f"{a_(kind)} that says {quote(line.text)}" for kind, line in codes]
     return ToolOutput(
         value="\n".join(line.text for _, line in codes),
-        summary=f"There is {join(told)}." if codes else "I found no QR code or bar code.",
+        summary=_told([(kind, line.text) for kind, line in codes]),
         models=(models.name(CODES),),
         missing=() if codes else ("code",),
         facts={
@@ -40,6 +39,12 @@ def read_codes(image: Image.Image, *, models: Models) -> ToolOutput:
             ]
         },
     )
+
+
+def _told(codes: Sequence[tuple[str, str]]) -> str:
+    if not codes:
+        return "I found no QR code or bar code."
+    return f"There is {join([f'{a_(kind)} that says {quote(text)}' for kind, text in codes])}."
 
 
 @read_codes.check
@@ -68,7 +73,7 @@ def decoded_again_they_say_the_same(image: Image.Image, output: ToolOutput, mode
 @read_codes.check
 def what_is_told_are_the_codes(output: ToolOutput) -> Iterator[str]:
     """The sentence quotes every code."""
-    if not all(quote(code["text"]) in output.summary for code in output.facts["codes"]):
+    if output.summary != _told([(code["format"], code["text"]) for code in output.facts["codes"]]):
         yield "the sentence about the codes does not quote them"
 
 

@@ -21,7 +21,7 @@ _LIKELY: Final = 0.5
 _SHORT: Final = 2
 _LINES_TOLD: Final = 8
 
-_SMALLER: Final = 0.75
+_SMALLER, _SMALLER_SIDE = 0.75, 800
 _CLEAR: Final = 0.95
 _AGREES, _RESEMBLES = 0.75, 0.5
 _CUT_OUT: Final = 12
@@ -100,16 +100,12 @@ def what_is_told_is_the_text(output: ToolOutput) -> Iterator[str]:
 
 @read_text.check
 def a_second_reading_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
-    """Each line is read at its place again, in the smaller picture or cut out of it; nothing else is clearly read."""
+    """Each line is read again, in the smaller picture or cut out of it; nothing else is clearly read there."""
     picture, told = image.convert("RGB"), output.facts["lines"]
     with models.use(OCR, TextReader) as reader:
-        again = _smaller(picture, reader)
-        read_again = [_read_there(line, again) for line in told]
-        doubtful = [i for i, text in enumerate(read_again) if _likeness(told[i]["text"], text) < _AGREES]
-        for i, text in zip(doubtful, _cut_out(picture, [told[i] for i in doubtful], reader), strict=False):
-            if _likeness(told[i]["text"], text) > _likeness(told[i]["text"], read_again[i]):
-                read_again[i] = text
-    for line, text in zip(told, read_again, strict=True):
+        again, cut_out = _second_reading(picture, told, reader)
+    for line, alone in zip(told, cut_out, strict=False):
+        text = max(alone, _read_there(line, again), key=lambda one, line=line: _likeness(line["text"], one))
         if _likeness(line["text"], text) < _RESEMBLES:
             yield f"a second reading does not find {quote(line['text'])}"
         elif _likeness(line["text"], text) < _AGREES:
@@ -121,30 +117,36 @@ def a_second_reading_agrees(image: Image.Image, output: ToolOutput, models: Mode
         yield Doubt(f"A second reading also finds {join([quote(line.text) for line in missed[:_LINES_TOLD]])}.")
 
 
-def _smaller(picture: Image.Image, reader: TextReader) -> list[TextLine]:
-    """The lines that are read in the picture at three quarters of its size, with corners in pixels of the picture."""
-    small = picture.resize([max(1, round(side * _SMALLER)) for side in picture.size])
-    across, down = picture.width / small.width, picture.height / small.height
-    return [
-        TextLine(line.text, line.score, tuple((x * across, y * down) for x, y in line.corners))
-        for line in reader.read(small)
-    ]
+def _second_reading(
+    picture: Image.Image, told: Sequence[Mapping[str, Any]], reader: TextReader
+) -> tuple[list[TextLine], list[str]]:
+    """Read one sheet that has the picture, smaller, and beside it the lines that were told, cut out of the picture.
 
-
-def _cut_out(picture: Image.Image, lines: Sequence[Mapping[str, Any]], reader: TextReader) -> list[str]:
-    """What is read of lines that are cut out and put below each other on one sheet, ``""`` for nothing."""
-    if not lines:
-        return []
-    crops = [_crop(picture, line["corners"]) for line in lines[:_CUT_OUT]]
+    Returns:
+        The lines in the smaller picture, with corners in pixels of the picture; and for each of the lines that were
+        told, as far as the sheet has room for them, what is read of it alone, ``""`` for nothing.
+    """
+    factor = min(_SMALLER, _SMALLER_SIDE / max(picture.size))
+    small = picture.resize([max(1, round(side * factor)) for side in picture.size])
+    crops = [_crop(picture, line["corners"]) for line in told[:_CUT_OUT]]
     tops = list(itertools.accumulate((crop.height + _GAP for crop in crops), initial=_GAP))
+    beside = small.width + _GAP
     # Readers enlarge small pictures, and do not see letters that fill them.
-    size = max(_SHEET, *(crop.width + 2 * _GAP for crop in crops)), max(_SHEET, tops[-1])
-    sheet = Image.new("RGB", size, (128, 128, 128))
+    width = beside + (max(_SHEET, *(crop.width + _GAP for crop in crops)) if crops else 0)
+    sheet = Image.new("RGB", (width, max(small.height, tops[-1])), (128, 128, 128))
+    sheet.paste(small, (0, 0))
     for crop, top in zip(crops, tops, strict=False):
-        sheet.paste(crop, (_GAP, top))
+        sheet.paste(crop, (beside, top))
     read = reader.read(sheet)
-    return [
-        " ".join(line.text for line in read if top <= _middle(line.corners)[1] <= top + crop.height)
+    across, down = picture.width / small.width, picture.height / small.height
+    again = [
+        TextLine(line.text, line.score, tuple((x * across, y * down) for x, y in line.corners))
+        for line in read
+        if _middle(line.corners)[0] < small.width
+    ]
+    alone = [line for line in read if _middle(line.corners)[0] >= small.width]
+    return again, [
+        " ".join(line.text for line in alone if top <= _middle(line.corners)[1] <= top + crop.height)
         for crop, top in zip(crops, tops, strict=False)
     ]
 

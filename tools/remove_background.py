@@ -22,6 +22,7 @@ from visiongpt_agent.tools.second_look import misplaced
 _PLAUSIBLE: Final = (0.005, 0.98)
 _FLAT: Final = 2.0
 _AROUND: Final = 0.15
+_OPAQUE: Final = 250
 _HESITANT: Final = 0.4
 
 
@@ -105,7 +106,7 @@ def is_a_cut_out(image: Image.Image, output: ToolOutput) -> Iterator[str]:
     share = float((pixels[..., 3] > 127).mean())
     if not _PLAUSIBLE[0] <= share <= _PLAUSIBLE[1]:
         yield f"{share:.0%} of the picture is left, which is no plausible foreground"
-    kept = pixels[..., 3] == 255
+    kept = pixels[..., 3] >= _OPAQUE
     before = np.asarray(flatten(image), np.int16)
     if kept.any() and np.abs(pixels[..., :3][kept] - before[kept]).mean() > 2:
         yield "the foreground does not look as it did in the picture"

@@ -35,9 +35,11 @@ _SCENES: Final = frozenset(
     }
 )
 """Nouns that are names of colours too; as a background they mean the thing, unless a word says ``colour``."""
-_SAME_COLOUR: Final = 8
-_MIXED: Final = 0.5
-"""So much of what is not background may be mixed from both, at soft rims and in hair."""
+_SAME_COLOUR, _FREED = 8, 24
+"""Difference of a channel up to which a pixel is that of the background, and of the foreground, whose colours are freed
+of the old background."""
+_MIXED: Final = 0.15
+"""So much of the picture may be mixed from both, at soft rims and in hair."""
 
 _COLOR_WORDS: Final = re.compile(r"\b(plain|solid|flat|colou?r|colou?red|shade|tone)\b|#|rgb\(")
 
@@ -106,14 +108,14 @@ def keeps_the_foreground(
     if made.size != image.size:
         return
     old, new = (np.asarray(flatten(picture), np.int16) for picture in (image, made))
-    kept = np.abs(new - old).max(axis=2) <= _SAME_COLOUR
+    kept = np.abs(new - old).max(axis=2) <= _FREED
     ground = plain_ground(prompt, image.size) if background is None else _covering(background, image.size)
     if ground is None:
         if not 0.005 <= kept.mean() <= 0.98:
             yield "the foreground of the picture is not in the result, or nothing else is"
         return
     put = np.abs(new - np.asarray(ground, np.int16)).max(axis=2) <= _SAME_COLOUR
-    if (~kept & ~put).mean() > _MIXED * max(0.05, (~put).mean()):
+    if (~kept & ~put).mean() > _MIXED:
         yield "much of the result is neither the foreground of the picture nor the new background"
     yield from misplaced_foreground(image, kept & ~put)
 

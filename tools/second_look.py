@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from visiongpt_agent.images import flatten
+from visiongpt_agent.likeness import common_structure
 from visiongpt_agent.models.jobs import IMAGE_TEXT, ImageTextMatcher
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
@@ -24,6 +25,10 @@ SEEN: Final = 0.4
 _MARGIN: Final = 0.06
 _RIM: Final = 0.04
 _CHANCE: Final = 0.1
+_CLEARLY_MORE: Final = 0.12
+_MOVED, _CERTAIN = 4.0, 0.15
+"""Pixels of 128 by which the edges of a picture may have moved, and how certain that must be, 0 to 1."""
+
 _NO_PICTURE: Final = ("random noise", "a blank picture", "an unrelated picture of something else")
 _SIDE: Final = 224
 _REACH: Final = 0.25
@@ -140,3 +145,23 @@ def is_noise(image: Image.Image) -> bool:
     across = float((centred[:, 1:] * centred[:, :-1]).mean())
     down = float((centred[1:] * centred[:-1]).mean())
     return spread > 0 and max(across, down) < _CHANCE * spread
+
+
+def turned_or_moved(made: Image.Image, image: Image.Image) -> str:
+    """Whether a picture that should have its edges where another has them is that mirrored, or moved; else ``""``."""
+    import cv2
+
+    upright = common_structure(made, image)
+    if common_structure(ImageOps.mirror(made), image) > upright + _CLEARLY_MORE:
+        return "mirrored"
+    maps = [np.asarray(ImageOps.grayscale(flatten(one)).resize((128, 128)), np.float32) for one in (image, made)]
+    slopes = [cv2.GaussianBlur(np.abs(cv2.Laplacian(one, cv2.CV_32F)), (0, 0), 1.5) for one in maps]
+    (across, down), certainty = cv2.phaseCorrelate(*slopes, cv2.createHanningWindow((128, 128), cv2.CV_32F))
+    return "moved" if np.hypot(across, down) > _MOVED and certainty > _CERTAIN else ""
+
+
+def dead_share(image: Image.Image) -> float:
+    """Share of the picture, 0 to 1, in blocks of an eighth of its sides that are exactly one colour."""
+    pixels = np.asarray(image.convert("RGB"))
+    blocks = [block for rows in np.array_split(pixels, 8) for block in np.array_split(rows, 8, axis=1) if block.size]
+    return float(np.mean([np.ptp(block.reshape(-1, 3), axis=0).max() == 0 for block in blocks]))

@@ -33,7 +33,7 @@ _MOST_OUTSIDE: Final = 0.3
 _PARTS: Final = 40
 _SLACK: Final = 2.0
 _ALL_OF_IT: Final = 0.995
-_LOOSE: Final = 0.4
+_LOOSE: Final = 0.6
 _INSIDE_OUT, _HOLLOW = 0.4, 0.15
 _PART: Final = "part"
 

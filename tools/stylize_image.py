@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
@@ -103,8 +103,13 @@ def is_that_style_of_that_picture(
     small = flatten(image)
     small.thumbnail((_SECOND_SIDE, _SECOND_SIDE))
     again = _paint(small, job, chosen, models)
-    apart = mean_difference(*(flatten(one).resize((12, 12), Image.Resampling.BOX) for one in (made, again)))
-    if apart > (_FILTERS_APART if job == STYLE_FILTER else _NETWORKS_APART):
+    small_made, coarse = (flatten(one).resize((12, 12), Image.Resampling.BOX) for one in (made, again))
+    apart = mean_difference(small_made, coarse)
+    red, green, blue = small_made.split()
+    others = (ImageOps.mirror(small_made), ImageOps.flip(small_made), Image.merge("RGB", (blue, green, red)))
+    if min(mean_difference(other, coarse) for other in others) < 0.95 * apart - 1:
+        yield "the result is the picture in that style, but turned or in wrong colours"
+    elif apart > (_FILTERS_APART if job == STYLE_FILTER else _NETWORKS_APART):
         yield "the result is not the picture in that style"
     elif common_structure(made, image) < common_structure(again, image) / 2 - 0.02:
         yield "the picture cannot be recognised in the result"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
@@ -19,6 +20,7 @@ _LARGEST_SCALE: Final = 4
 _MAX_PIXELS: Final = 32_000_000
 _LEAST_PSNR: Final = 20.0
 _LOST_TILE: Final = 24.0
+_TINT: Final = 4.0
 
 
 @vision_tool("super-resolution", returns=Kind.IMAGE, needs=(UPSCALE,))
@@ -71,8 +73,16 @@ def is_the_picture_enlarged(image: Image.Image, scale: float, output: ToolOutput
         yield "the result is nearly flat"
     elif psnr(small, flatten(image)) < _LEAST_PSNR:
         yield "shrunk again, the result does not look like the picture"
+    elif _tinted(small, flatten(image)) > _TINT:
+        yield "the result has other colours than the picture"
     elif worst_tile(small, flatten(image)) > _LOST_TILE:
         yield "shrunk again, a part of the result does not look like the picture"
+
+
+def _tinted(one: Image.Image, other: Image.Image) -> float:
+    """How far the mean of a channel differs at most, 0 to 255."""
+    means = [np.asarray(picture, np.float32).mean(axis=(0, 1)) for picture in (one, other)]
+    return float(np.abs(means[0] - means[1]).max())
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:

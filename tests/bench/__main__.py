@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.faults import measure, report
 from tests.bench.planning import planning_seconds
 from visiongpt_agent.cli.quiet import hush_libraries, quiet
 
@@ -38,7 +39,12 @@ def main() -> None:
     _row(table, "planning, median of eight requests", ours)
     _row(table, "the same prompts and weights through transformers' generate", stock)
     table.add_row("planning: generate / ours", f"{stock / ours:.1f}x", "")
+    with quiet():
+        tally = measure()
+    table.add_row("faults planted in results and caught", f"{tally.share_caught:.1%} of {tally.planted}", "> 95 %")
+    table.add_row("false alarms in clean runs", f"{tally.false_alarms:.1%} of {tally.clean}", "< 2 %")
     Console().print(table)
+    print(*report(tally), sep="\n")
 
 
 def _row(table: Table, what: str, seconds: float, goal: float | None = None) -> None:

@@ -50,8 +50,11 @@ DOUBT_IS_RIGHT: Final = frozenset(
     {
         *("one thing lost", "one line lost", "one word changed"),  # a count or a reading that does not agree
         *("words of another picture", "hallucinated caption", "answer of another question"),  # a second opinion only
-        *("generate_image: result of another run", "edit_image: result of another run"),
+        *("generate_image: result of another run", "generate_image: a quarter lost"),  # of invented pictures only
+        *("edit_image: result of another run", "edit_image: red and blue swapped"),  # a model for words can judge,
+        *("generate_with_control: result of another run", "generate_with_control: red and blue swapped"),  # roughly
         *("half the mask", "inverted cut-out"),  # some things are so
+        *("detect_anomalies: mask shifted", "detect_anomalies: mask shifted in its box"),  # by less than its cells
     }
 )
 
@@ -716,8 +719,10 @@ _LABELS: Mapping[str, Damage] = {
 def _said(words: str) -> Damage:
     """Invented words, told as the tool would."""
 
-    def damage(output: ToolOutput, run: Run, others: Sequence[ToolOutput]) -> ToolOutput:
+    def damage(output: ToolOutput, run: Run, others: Sequence[ToolOutput]) -> ToolOutput | None:
         old = str(output.value)
+        if old == words:
+            return None
         told = words if output.summary == old else output.summary.replace(old.rstrip("."), words)
         return replace(output, value=words, summary=told)
 

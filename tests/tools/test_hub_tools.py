@@ -126,7 +126,7 @@ def test_poses(keypoints: list[list[dict[str, Any]]], message: str) -> None:
     image = Image.new("RGB", (400, 300))
     person = Regions(image.size, np.array([[10, 10, 110, 210]], np.float32), ("person",))
     found = catalog()["estimate_pose"].problems(
-        {"image": image}, ToolOutput(person, "", facts={"keypoints": keypoints})
+        {"image": image}, ToolOutput(person, "I found those of one person.", facts={"keypoints": keypoints})
     )
     assert any(message in problem for problem in found) if message else found == []
 

@@ -83,7 +83,7 @@ def test_no_code(pool: ModelPool, size: tuple[int, int]) -> None:
 
 
 def test_what_is_wrong_is_noticed() -> None:
-    output = ToolOutput("a", "", facts={"codes": [{"text": " "}]})
+    output = ToolOutput("a", "", facts={"codes": [{"format": "QR Code", "text": " "}]})
     assert read_codes.problems({}, output) == [
         "the text is not that of the codes",
         "a code without content was told",

@@ -66,7 +66,7 @@ def test_transparency_stays(pool: ModelPool, photo: Photo) -> None:
     [
         (lambda image: image, "as it did before"),
         (lambda image: Image.new("RGB", image.size, "white"), "not the picture in that style"),
-        (lambda image: image.transpose(Image.Transpose.ROTATE_180), "not the picture in that style"),
+        (lambda image: image.transpose(Image.Transpose.ROTATE_180), "turned or in wrong colours"),
         (lambda image: image.resize((10, 10)), "10x10 pixels"),
     ],
 )
