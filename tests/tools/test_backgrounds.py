@@ -56,8 +56,8 @@ def test_the_cup_stays_and_the_table_goes(cut: ToolOutput, coffee: Image.Image, 
 def test_wrong_cut_outs_are_noticed(
     coffee: Image.Image, wrong: Callable[[Image.Image], Image.Image], message: str
 ) -> None:
-    (problem,) = remove_background.problems({"image": coffee}, ToolOutput(wrong(coffee), ""))
-    assert message in problem
+    found = remove_background.problems({"image": coffee}, ToolOutput(wrong(coffee), ""))
+    assert any(message in problem for problem in found)
 
 
 def half_transparent(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.detect_anomalies import detect_anomalies
+from visiongpt_agent.tools.detect_anomalies import _told, detect_anomalies
 
 Photo = Callable[[str], Image.Image]
 SCRATCH = [(150, 180), (195, 160), (240, 150)]
@@ -103,8 +103,17 @@ def test_faults_are_caught() -> None:
     def problems(value: Regions | str) -> str:
         return "; ".join(detect_anomalies.problems({"image": image}, ToolOutput(value, "")))
 
-    assert "no regions" in problems("")
-    assert "not (100, 80)" in problems(Regions((80, 100)))
+    assert "not regions" in problems("")
+    assert "not 100x80" in problems(Regions((80, 100)))
     assert "no outline" in problems(Regions((100, 80), np.array([[0, 0, 9, 9]])))
-    assert "100% of the picture is marked" in problems(Regions.from_masks(np.ones((1, 80, 100), np.bool_)))
-    assert problems(Regions((100, 80))) == ""
+    whole = np.ones((1, 80, 100), np.bool_)
+    assert "100% of the picture is marked" in problems(Regions.from_masks(whole, ("anomaly",)))
+    assert "something else" in problems(Regions.from_masks(whole, ("dog",)))
+    corner = np.zeros((1, 80, 100), np.bool_)
+    corner[0, :9, :9] = True
+    twice = Regions.from_masks(np.concatenate([corner, corner]), ("anomaly", "anomaly"))
+    assert "marked twice" in problems(twice)
+    loose = Regions((100, 80), np.array([[0, 0, 30, 30]]), ("anomaly",), masks=corner)
+    assert "not those of their outlines" in problems(loose)
+    nothing = ToolOutput(Regions((100, 80)), _told(Regions((100, 80)), False))
+    assert detect_anomalies.problems({"image": image}, nothing) == []
