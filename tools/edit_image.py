@@ -59,7 +59,8 @@ def is_the_picture_changed(image: Image.Image, output: ToolOutput) -> Iterator[s
     elif dead_share(made) > dead_share(image) + _DEAD:
         yield "a part of the result is empty"
     elif turned_or_moved(made, image):
-        yield f"the picture was {turned_or_moved(made, image)}"
+        # A person may have asked for that.
+        yield Doubt(f"The picture may have been {turned_or_moved(made, image)}.")
     elif contrast(image) > 4 and common_structure(made, image) < _RECOGNISED:
         yield Doubt("Hardly anything of the picture can be recognised in the result.")
 

@@ -92,7 +92,7 @@ def is_new_and_keeps_the_structure(image: Image.Image, control: str, output: Too
     elif dead_share(made) > dead_share(image) + _DEAD:
         yield "a part of the result is empty"
     elif control == "edges" and turned_or_moved(made, image):
-        yield f"the edges of the picture are {turned_or_moved(made, image)}"
+        yield Doubt(f"The edges of the picture may have been {turned_or_moved(made, image)}.")
     elif control == "edges" and contrast(image) > 4 and common_structure(made, image) < 0.15:
         yield "the edges of the picture are not kept"
 

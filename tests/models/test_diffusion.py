@@ -193,7 +193,7 @@ def test_the_tools_over_these_models(tmp_path: Path, folder: Folder, scene: Imag
     cup = Regions(scene.size, np.array([[40, 20, 77, 51]], np.float32), ("cup",), masks=mask[None])
     replaced = inpaint(scene, cup, "a cat", models=pool)
     assert replaced.models == ("stable-diffusion-inpainting",)
-    assert inpaint.problems({"image": scene, "regions": cup}, replaced) == []
+    assert inpaint.problems({"image": scene, "regions": cup, "prompt": "a cat"}, replaced) == []
     pool.close()
 
 
