@@ -105,7 +105,8 @@ def a_second_reading_agrees(image: Image.Image, output: ToolOutput, models: Mode
     with models.use(OCR, TextReader) as reader:
         again, cut_out = _second_reading(picture, told, reader)
     for line, alone in zip(told, cut_out, strict=False):
-        text = max(alone, _read_there(line, again), key=lambda one, line=line: _likeness(line["text"], one))
+        there = _read_there(line, again)
+        text = there if _likeness(line["text"], there) > _likeness(line["text"], alone) else alone
         if _likeness(line["text"], text) < _RESEMBLES:
             yield f"a second reading does not find {quote(line['text'])}"
         elif _likeness(line["text"], text) < _AGREES:

@@ -155,8 +155,8 @@ def turned_or_moved(made: Image.Image, image: Image.Image) -> str:
     if common_structure(ImageOps.mirror(made), image) > upright + _CLEARLY_MORE:
         return "mirrored"
     maps = [np.asarray(ImageOps.grayscale(flatten(one)).resize((128, 128)), np.float32) for one in (image, made)]
-    slopes = [cv2.GaussianBlur(np.abs(cv2.Laplacian(one, cv2.CV_32F)), (0, 0), 1.5) for one in maps]
-    (across, down), certainty = cv2.phaseCorrelate(*slopes, cv2.createHanningWindow((128, 128), cv2.CV_32F))
+    first, second = (cv2.GaussianBlur(np.abs(cv2.Laplacian(one, cv2.CV_32F)), (0, 0), 1.5) for one in maps)
+    (across, down), certainty = cv2.phaseCorrelate(first, second, cv2.createHanningWindow((128, 128), cv2.CV_32F))
     return "moved" if np.hypot(across, down) > _MOVED and certainty > _CERTAIN else ""
 
 
