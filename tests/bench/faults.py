@@ -51,6 +51,8 @@ DOUBT_IS_RIGHT: Final = frozenset(
         *("one thing lost", "one line lost", "one word changed"),  # a count or a reading that does not agree
         *("words of another picture", "hallucinated caption", "answer of another question"),  # a second opinion only
         *("generate_image: result of another run", "generate_image: a quarter lost"),  # of invented pictures only
+        *("edit_image: mirrored", "edit_image: content shifted"),  # may have been asked for
+        *("generate_with_control: mirrored", "generate_with_control: content shifted"),
         *("edit_image: result of another run", "edit_image: red and blue swapped"),  # a model for words can judge,
         *("generate_with_control: result of another run", "generate_with_control: red and blue swapped"),  # roughly
         *("half the mask", "inverted cut-out"),  # some things are so
