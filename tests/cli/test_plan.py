@@ -81,3 +81,51 @@ def test_plans_with_all_tools_and_without_pictures(
         'decline(reason="no image given")',
         "reply()",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments", "fault"),
+    [
+        ("", (), "holds no request"),
+        (GOOD, (), 'line 1: it has no "plan" to compare with'),
+        (GOOD[:-1] + ', "plan": "what?"}', (), "line 1: its gold plan cannot be read"),
+        (GOOD[:-1] + ', "plan": "reply()"}', ("--details", "no/such/folder.jsonl"), "cannot be written"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_made_is_refused_before_anything_is_planned(
+    visiongpt: Callable[..., Ran],
+    needs: Callable[[str], None],
+    tmp_path: Path,
+    line: str,
+    arguments: tuple[str, ...],
+    fault: str,
+) -> None:
+    needs(jobs.LLM)
+    (tmp_path / "in.jsonl").write_text(line)
+
+    ran = visiongpt("eval", "plan", "in.jsonl", *arguments)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert fault in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_an_evaluation_tells_scores_and_keeps_the_plans(
+    visiongpt: Callable[..., Ran], needs: Callable[[str], None], tmp_path: Path
+) -> None:
+    needs(jobs.LLM)
+    right = '#1 = detect_objects(image=$1, query="cat")'
+    records = [
+        {**json.loads(GOOD), "plan": right, "kind": "single"},
+        {**json.loads(GOOD), "id": "b", "plan": "#1 = read_text(image=$1)", "kind": "hard"},
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, records)))
+
+    ran = visiongpt("eval", "plan", "in.jsonl", "--details", "out.jsonl", "--json")
+
+    scores = json.loads(ran.out)
+    assert (scores["requests"], scores["exact"], scores["valid"]) == (2, 0.5, 1.0)
+    assert scores["kinds"] == {"hard": [0, 1], "single": [1, 1]}
+    kept = [json.loads(one) for one in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(one["id"], one["plan"], one["exact"]) for one in kept] == [("a", right, True), ("b", right, False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from visiongpt_agent.cli.plan import opened, plans, pool_that_plans, read_record
 from visiongpt_agent.cli.quiet import quiet
 
 if TYPE_CHECKING:
-    from visiongpt_agent.plan_scores import PlanScores
+    from visiongpt_agent.plan_scores import PlanScore, PlanScores
 
 app = typer.Typer(help="Measure the planner.", no_args_is_help=True)
 
@@ -43,16 +44,17 @@ def plan(
     signatures = {name: spec.signature for name, spec in catalog().items()}
     with quiet():
         pool = pool_that_plans()
-    scores, seconds, lines = [], [], []
-    with quiet():
+    scores: list[PlanScore] = []
+    seconds: list[float] = []
+    with opened(details) if details else nullcontext() as lines, quiet():
         for (request, made, took), gold in zip(in_background(plans(requests, pool)), golds, strict=True):
             score = score_plan(str(made), gold, signatures, len(request.images))
             scores.append(score)
             seconds.append(took)
-            lines.append({"id": request.id, "plan": str(made), "seconds": round(took, 3), **asdict(score)})
-    if details is not None:
-        with opened(details) as target:
-            target.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            if lines is not None:
+                line = {"id": request.id, "plan": str(made), "seconds": round(took, 3), **asdict(score)}
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+                lines.flush()  # what is planned is kept, whatever comes
     found = PlanScores.of(scores, [gold.kind for gold in golds], seconds)
     print(json.dumps(asdict(found), indent=1) if as_json else table(found))
 
