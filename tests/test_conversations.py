@@ -171,7 +171,7 @@ def test_an_unknown_tool_to_ask_before_is_refused(make: Callable[..., VisionGPT]
     [
         (("--resume", "a"), "there is no conversation 'a'"),
         (("turn it", "--resume", "a"), "give no other"),
-        ((), "there is no request"),
+        ((), "there is no REQUEST"),
         (("turn it", "--approve"), "name it with --resume"),
         (("turn it", "--ask-before", "paint"), "there is no tool 'paint'"),
     ],

@@ -72,7 +72,7 @@ def _weight(region: Regions) -> FloatArray:
     import cv2
 
     away = cv2.distanceTransform((~region.union_mask()).astype(np.uint8), cv2.DIST_L2, 5)
-    return np.asarray(np.clip(1.5 - 1.5 * away / _padding(region), 0, 1), np.float32)
+    return np.asarray(np.clip(1.5 * (1 - away / _padding(region)), 0, 1), np.float32)
 
 
 def _coarse(rgb: Image.Image, region: Regions) -> Image.Image:

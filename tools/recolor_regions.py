@@ -80,7 +80,9 @@ def _repaint(rgb: Image.Image, regions: Regions, target: RGB) -> Image.Image:
 
 def _each(regions: Regions) -> Iterator[BoolArray]:
     for index in range(len(regions)):
-        yield regions.select([index]).union_mask()
+        mask = regions.select([index]).union_mask()
+        if mask.any():
+            yield mask
 
 
 def _shade(pixels: FloatArray, target: RGB) -> FloatArray:

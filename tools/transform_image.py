@@ -18,6 +18,8 @@ from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _LONGEST: Final = 8000
 _GRID: Final = 48
+_FINE: Final = 4
+"""How many times finer than the grid a result is whose way of resizing no longer shows on it."""
 _FRAME: Final = 2
 _RESIZED_APART, _TURNED_APART = 5.0, 10.0
 """Difference of colour on the coarse grid, of 255, that other ways of resizing and turning may make."""
@@ -133,7 +135,10 @@ def _slanted(pixels: npt.NDArray[np.uint8], turn: float) -> npt.NDArray[np.uint8
 def _apart(after: Image.Image, expected: npt.NDArray[np.uint8]) -> float:
     """Mean difference of colour, 0 to 255, in the worst ninth of the picture, on a coarse grid."""
     grid = min(_GRID, after.width), min(_GRID, after.height)
-    one = flatten(after).resize(grid, Image.Resampling.BOX)
-    other = Image.fromarray(np.ascontiguousarray(expected)).resize(grid, Image.Resampling.BOX)
+    other = Image.fromarray(np.ascontiguousarray(expected))
+    if min(after.size) < _FINE * _GRID:  # the grid does not even out how a small result weighs its neighbours
+        other = other.resize(after.size, Image.Resampling.LANCZOS)
+    one, other = (picture.resize(grid, Image.Resampling.BOX) for picture in (flatten(after), other))
     off = np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean(axis=2)
-    return max(float(part.mean()) for rows in np.array_split(off, 3) for part in np.array_split(rows, 3, axis=1))
+    ninths = (part for rows in np.array_split(off, 3) for part in np.array_split(rows, 3, axis=1))
+    return max(float(part.mean()) for part in ninths if part.size)
