@@ -65,7 +65,7 @@ def _next_logits(model: PreTrainedModel, tokens: Sequence[int], cache: DynamicCa
     import torch
 
     ids = torch.tensor([list(tokens)], device=model.device)
-    output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    output = model(input_ids=ids, cache=cache, use_cache=True, logits_to_keep=1)
     logits: torch.Tensor = output.logits[0, -1]
     return logits
 
