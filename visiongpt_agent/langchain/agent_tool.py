@@ -9,11 +9,11 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
 from langgraph.prebuilt import InjectedState
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.langchain.blocks import Block
-from visiongpt_agent.langchain.nested import carry_out, told
+from visiongpt_agent.langchain.nested import Nested, told
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.refusals import in_one_line
 
@@ -33,6 +33,10 @@ class AgentTool(BaseTool):
     pictures: Pictures
     previews: bool = True
     model_config = ConfigDict(arbitrary_types_allowed=True)
+    _nested: Nested = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        self._nested = Nested(self.agent)
 
     def _run(
         self,
@@ -43,7 +47,7 @@ class AgentTool(BaseTool):
     ) -> tuple[list[Block], dict[str, Any]]:
         try:
             sources = [self.pictures.source(name, messages or ()) for name in images]
-            result = carry_out(self.agent, {"request": request, "images": sources}, config)
+            result = self._nested.carry_out({"request": request, "images": sources}, config)
             return told(self.agent, result, previews=self.previews), result.to_dict()
         except VisionGPTError as error:
             raise ToolException(str(error)) from error

@@ -21,7 +21,7 @@ from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.images import Provenance
 from visiongpt_agent.langchain.blocks import image_blocks, source_of, thumbnail_url
-from visiongpt_agent.langchain.nested import carry_out, stream_writer, told
+from visiongpt_agent.langchain.nested import Nested, stream_writer, told
 from visiongpt_agent.langchain.pictures import stored
 from visiongpt_agent.result import VisionResult
 
@@ -83,6 +83,7 @@ class _Nodes:
 
     def __init__(self, agent: VisionGPT, name: str, previews: bool) -> None:
         self._agent = agent
+        self._nested = Nested(agent)
         self._name = name
         self._previews = previews
 
@@ -103,7 +104,7 @@ class _Nodes:
         store = self._agent.store
         try:
             images = [stored(store, key) for key in state["images"]]
-            result = carry_out(self._agent, {"request": state["request"], "images": images}, config)
+            result = self._nested.carry_out({"request": state["request"], "images": images}, config)
             self._show(result)
             answer = AIMessage(
                 [*told(self._agent, result, previews=self._previews)],

@@ -2,42 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.config import get_stream_writer
+from langgraph.config import get_config, get_stream_writer
+from langgraph.types import interrupt
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.langchain.blocks import Block, image_block, text_block
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Request, VisionGPT
+    from visiongpt_agent.agent import Event, Request, VisionGPT
     from visiongpt_agent.result import VisionResult
 
+_HOW: Final = "True lets these steps run, False leaves them out"
 
-def carry_out(agent: VisionGPT, request: Request, config: RunnableConfig) -> VisionResult:
-    """Run the agent as a graph of its own, not as a part of the one that calls; tell that one how it goes.
 
-    Its events go to the stream mode ``custom`` of the graph that calls, and callbacks see its runs as children.
+@dataclass
+class _Waiting:
+    """A request that waits for approval: its result so far, and how many answers it was given before."""
 
-    Raises:
-        VisionGPTError: If the request cannot be carried out.
+    result: VisionResult
+    answered: int
+
+
+class Nested:
+    """The agent as a graph of its own, not as a part of the one that calls; that one is told how it goes.
+
+    Where steps wait for a person's approval, the graph that calls is interrupted: its ``__interrupt__`` has
+    ``{"approve": [calls], "resume": ...}``, ``Command(resume=True)`` lets the steps run and ``Command(resume=False)``
+    leaves them out. As with every interrupt that graph needs a checkpointer for it. LangGraph then runs its node again
+    from the beginning; the request itself goes on where it waited, as long as this process lives.
+
+    Args:
+        agent: Carries out the requests.
     """
-    own, tell = copy_context(), stream_writer()
-    own.run(var_child_runnable_config.set, None)
-    # A generator, whose end ends the run; ``stream`` promises less.
-    events: Any = agent.stream(request, RunnableConfig(callbacks=config.get("callbacks")))
-    with closing(events):
-        while event := own.run(next, events, None):
-            if "result" in event:
-                result: VisionResult = event["result"]
-                return result
-            tell(event)
-    raise ToolError("the request came to no result: say it in another way")
+
+    def __init__(self, agent: VisionGPT) -> None:
+        self._agent = agent
+        self._waiting: dict[tuple[str, ...], _Waiting] = {}
+        self._lock = threading.Lock()
+
+    def carry_out(self, request: Request, config: RunnableConfig) -> VisionResult:
+        """Run a request; its events go to the stream mode ``custom``, and callbacks see its runs as children.
+
+        Raises:
+            VisionGPTError: If the request cannot be carried out.
+        """
+        own = RunnableConfig(callbacks=config.get("callbacks"))
+        place = _place(request)
+        with self._lock:
+            before = self._waiting.pop(place, None) if place else None
+        result, answered = (before.result, before.answered) if before else (self._run(request, own), 0)
+        for _ in range(answered):
+            interrupt(None)  # what was answered in an earlier run of this node comes again, in the same order
+        while result.status == "waiting" and place:
+            with self._lock:
+                self._waiting[place] = _Waiting(result, answered)
+            approved = interrupt({"approve": list(result.pending), "resume": _HOW})
+            answered += 1
+            if isinstance(approved, bool):  # else it is asked again
+                result = self._told(self._agent.stream_resumed(result.thread_id, approved, own))
+            with self._lock:
+                self._waiting.pop(place, None)
+        return result
+
+    def _run(self, request: Request, config: RunnableConfig) -> VisionResult:
+        return self._told(self._agent.stream(request, config))
+
+    def _told(self, stream: Iterator[Event]) -> VisionResult:
+        own, tell = copy_context(), stream_writer()
+        own.run(var_child_runnable_config.set, None)
+        events: Any = stream  # a generator, whose end ends the run; ``stream`` promises less
+        with closing(events):
+            while event := own.run(next, events, None):
+                if "result" in event:
+                    result: VisionResult = event["result"]
+                    return result
+                tell(event)
+        raise ToolError("the request came to no result: say it in another way")
+
+
+def _place(request: Request) -> tuple[str, ...]:
+    """Where in the graph that calls a request is made, the same when a node runs again; empty outside any graph."""
+    try:
+        given = get_config().get("configurable", {})
+    except RuntimeError:
+        return ()
+    if "checkpoint_ns" not in given:
+        return ()
+    return str(given.get("thread_id", "")), str(given["checkpoint_ns"]), request["request"]
 
 
 def stream_writer() -> Callable[[Any], None]:
