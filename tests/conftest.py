@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 import visiongpt_agent
+from tests.postgres import postgres
 from visiongpt_agent.images import ImageStore
 from visiongpt_agent.pool import ModelPool
+
+__all__ = ["postgres"]  # a fixture
 
 PHOTOS = Path(visiongpt_agent.__file__).parent / "data" / "photos"
 

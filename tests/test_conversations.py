@@ -6,8 +6,9 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from visiongpt_agent import Conversation, InputError, StateError, VisionGPT, sam
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.base import ToolOutput, ToolSpec, vision_tool
 
 PLAN = "#1 = adjust_image(image=$1, saturation=0)\n#2 = transform_image(image=#1, rotate=90)"
@@ -33,14 +35,27 @@ def make(pool: ModelPool) -> Callable[..., VisionGPT]:
     return lambda **settings: VisionGPT(ScriptedChat(script=[PLAN, "It is done."] * 4), pool=pool, **settings)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def lasting(
+    request: pytest.FixtureRequest, state: Path, make: Callable[..., VisionGPT]
+) -> Iterator[Callable[..., VisionGPT]]:
+    """Makes agents whose conversations with a name are kept in one of the two ways."""
+    url = request.getfixturevalue("postgres") if request.param == "postgres" else ""
+    settings = replace(Settings.load(), state=state, database=url)
+    yield lambda **given: make(settings=settings, **given)
+    with closing(make(settings=settings)) as agent:
+        for thread in agent.threads():
+            agent.forget(thread.thread_id)
+
+
 def verdicts(result: Any) -> list[tuple[str, str]]:
     return [(step.tool, step.verdict) for step in result.steps]
 
 
-def test_another_agent_goes_on_with_the_conversation(make: Callable[..., VisionGPT]) -> None:
-    with closing(make()) as agent:
+def test_another_agent_goes_on_with_the_conversation(lasting: Callable[..., VisionGPT]) -> None:
+    with closing(lasting()) as agent:
         first = agent.run("grey and turned", sample_photo("rocket"), thread_id="a")
-    with closing(make()) as agent:
+    with closing(lasting()) as agent:
         again = agent.resume("a")
         assert (again.to_dict(), again.images) == (first.to_dict(), first.images)
         assert again.picture().size == (first.images[0].width, first.images[0].height)
@@ -56,14 +71,14 @@ def test_another_agent_goes_on_with_the_conversation(make: Callable[..., VisionG
     [(True, "done", "accepted"), (False, "partial", "skipped"), (None, "waiting", None)],
 )
 def test_a_step_waits_for_approval_that_another_agent_brings(
-    approve: bool | None, status: str, second: str | None, make: Callable[..., VisionGPT]
+    approve: bool | None, status: str, second: str | None, lasting: Callable[..., VisionGPT]
 ) -> None:
-    with closing(make(ask_before=["transform_image"])) as agent:
+    with closing(lasting(ask_before=["transform_image"])) as agent:
         asked = agent.run("grey and turned", sample_photo("rocket"), thread_id="a")
     assert (asked.status, asked.pending) == ("waiting", ("#2 = transform_image(image=#1, rotate=90)",))
     assert json.loads(asked.to_json())["pending"] == list(asked.pending)
 
-    with closing(make()) as agent:
+    with closing(lasting()) as agent:
         assert agent.threads()[0].status == "waiting"
         result = agent.resume("a", approve)
 
