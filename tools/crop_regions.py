@@ -32,7 +32,7 @@ def crop_regions(image: Image.Image, regions: Regions) -> ToolOutput:
     cropped = image.crop(box)
     summary = f"I cropped the picture to {named(regions)}: {cropped.width}x{cropped.height} pixels."
     if cropped.size == image.size:
-        summary = f"I cut nothing away: {named(regions)} reach from edge to edge of the picture."
+        summary = f"I cut nothing away: the picture is filled by {named(regions)}."
     return ToolOutput(cropped, summary, facts={"box": list(box)})
 
 

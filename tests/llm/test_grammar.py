@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visiongpt_agent.errors import PlanError
+from visiongpt_agent.llm import grammar
 from visiongpt_agent.llm.grammar import MAX_LINE, PlanMatcher, PlanRules, plan_tokens
 from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, Argument, Kind, Plan, Signature, parse_plan
 
@@ -76,6 +77,20 @@ def test_any_tools_any_tokens(tokens: Any, seed: int, catalog: dict[str, Signatu
 @settings(max_examples=SLOW, deadline=None, suppress_health_check=list(HealthCheck))
 def test_ten_thousand_in_all(tokens: Any, seed: int, catalog: dict[str, Signature], images: int, budget: int) -> None:
     check_random_plan(tokens, catalog, seed, images, budget)
+
+
+def test_a_line_that_cannot_be_followed_is_left_out(
+    tokens: Any, catalog: Mapping[str, Signature], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = "#1 = caption_image(image=$1)"
+    steps = Steps(tokens, PlanRules(catalog, 1))
+    monkeypatch.setattr(grammar, "_FUEL", 1)
+    assert steps.may(first + "\n")
+    while not steps.matcher.done:
+        steps.matcher.accept(int(np.flatnonzero(steps.matcher.allowed())[0]))
+    assert str(steps.matcher.plan) == first
+    with pytest.raises(PlanError, match="first step cannot be followed"):
+        write(PlanMatcher(tokens, PlanRules(catalog, 1), 100), random.Random(0), 1.0)
 
 
 def test_real_tools_make_long_plans(tokens: Any, catalog: Mapping[str, Signature]) -> None:

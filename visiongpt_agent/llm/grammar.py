@@ -34,6 +34,8 @@ MAX_LINE = 480
 """Longest line, in characters."""
 RESERVE = 48
 """With fewer tokens than this left in the first line, only its shortest end is allowed."""
+_FUEL = 5_000_000
+"""What llguidance may spend on one token: with its own default long lists after several steps run dry."""
 
 _FORBIDDEN = r'"\\\x00-\x1f\x7f-\x9f\u2028\u2029'
 _NUMBER = r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?"
@@ -193,10 +195,13 @@ class PlanMatcher:
         """Take in the next token.
 
         Raises:
-            PlanError: If the token is not allowed here.
+            PlanError: If the token is not allowed here, or the first line takes more to follow than is allowed.
         """
-        if self.done or not self._matcher.consume_token(token):
+        if self.done or not (self._matcher.is_error() or self._matcher.consume_token(token)):
             raise PlanError(f"token {token} is not allowed here: take one of allowed()")
+        if self._matcher.is_error():  # it ran out of what it may spend, on this token or before it
+            self._give_up()
+            return
         if token in self._end_tokens:
             self._end_line()
             self.done = True
@@ -212,6 +217,12 @@ class PlanMatcher:
             self.done = True
         else:
             self._narrow_if_short()
+
+    def _give_up(self) -> None:
+        """End the plan before a line that llguidance cannot follow within its limits."""
+        if not self.proposals:
+            raise PlanError(f"the first step cannot be followed any further: {_first_line(self._matcher.get_error())}")
+        self.done = True
 
     def _only_choice(self) -> list[int]:
         choices = np.flatnonzero(self.allowed())
@@ -243,14 +254,15 @@ class PlanMatcher:
 
     def _compile(self, longest: int, written: Sequence[int] = ()) -> LLMatcher | None:
         """The next line's matcher with the tokens already written taken in; None where no line fits."""
-        from llguidance import LLMatcher
+        from llguidance import LLMatcher, LLParserLimits
 
         line = self.rules.line(self.proposals, longest)
         if line is None:
             return None
-        matcher = LLMatcher(self.tokens, f"start: LINE\nLINE: {line}\n", log_level=0)
+        limits = LLParserLimits(step_lexer_fuel=_FUEL)
+        matcher = LLMatcher(self.tokens, f"start: LINE\nLINE: {line}\n", log_level=0, limits=limits)
         if matcher.is_error():
-            raise PlanError(f"the tools' signatures make no grammar: {matcher.get_error().splitlines()[0]}")
+            raise PlanError(f"the tools' signatures make no grammar: {_first_line(matcher.get_error())}")
         if not matcher.consume_tokens(list(written)):
             return None
         # Where nothing is possible llguidance still offers the end token.
@@ -260,3 +272,7 @@ class PlanMatcher:
 
 def _mask(matcher: LLMatcher) -> npt.NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little").astype(np.bool_)
+
+
+def _first_line(error: str) -> str:
+    return error.partition("\n")[0]
