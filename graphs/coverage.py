@@ -445,7 +445,8 @@ def _head(phrase: str, *, last: bool = False) -> str:
 
 
 def _mentions(told: str, noun: str) -> bool:
-    return noun in {singular(word) for word in re.findall(r"[\w'-]+", told)}
+    said = {singular(word) for word in re.findall(r"[\w'-]+", told)}
+    return noun in said or noun.removesuffix("es") in said  # of "glasses" nobody can say whether they are for the eyes
 
 
 def _is_covered(thing: str, told: str, steps: Sequence[Step]) -> bool:

@@ -102,7 +102,8 @@ class Planner:
             tools = [spec.bind(self._resources.store, self._resources.models) for spec in specs.values()]
             asked, pointed = state["request"], state.get("pointed", [])
             words = worded(asked, pointed)
-            plan = request_plan(llm, tools, lines, words, critique=state["critique"], config=config)
+            known = {name: spec.signature for name, spec in self._resources.tools.items()}
+            plan = request_plan(llm, tools, lines, words, known=known, critique=state["critique"], config=config)
             plan = grounded(plan, asked, pointed)
         return self._only_what_can_run(plan)
 
@@ -123,6 +124,7 @@ def request_plan(
     image_lines: Sequence[str],
     request: str,
     *,
+    known: Mapping[str, Signature] | None = None,
     critique: str = "",
     config: RunnableConfig | None = None,
 ) -> Plan:
@@ -130,16 +132,18 @@ def request_plan(
 
     Args:
         llm: The chat model.
-        tools: Those that the plan may use, in the order of the catalogue.
+        tools: Those that it is shown, in the order of the catalogue.
         image_lines: The images of the conversation, as :func:`image_line` writes them.
         request: The person's words.
+        known: The tools that the plan may name; those shown where None. A person may ask by name for one that is not
+            shown because its weights are not here.
         critique: What went wrong with the last plan, ``""`` for a first one.
         config: LangChain's, for callbacks.
 
     Raises:
         PlanError: If the model writes no plan that checks.
     """
-    catalog, images = {tool.name: tool.signature for tool in tools}, len(image_lines)
+    catalog, images = known or {tool.name: tool.signature for tool in tools}, len(image_lines)
     messages, config = prompt(llm, image_lines, request, critique), guarded(config)
     if isinstance(llm.chat, ChatLlama):
         answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)

@@ -73,6 +73,7 @@ def test_what_no_step_took_on_is_told(request_: str, plan: str, gap: str | None)
         ("my brother cropped and sharpened it. where is the dog?", DETECT_DOG),
         ("is there a dog? I want to blur it afterwards", DETECT_DOG),
         ("count the animals", DETECT_DOG),
+        ("find the cups and glasses", '#1 = detect_objects(image=$1, query="cup, glass")'),
         ("blur the faces because we publish it tomorrow", BLUR_FACES),
         ("blur every face", BLUR_FACES),
         ("blur all faces and hide nothing else", BLUR_FACES),
