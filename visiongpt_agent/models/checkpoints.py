@@ -15,8 +15,8 @@ def read_checkpoint(
     """The network, placed and ready to infer, and its processors, by the names of their classes in ``transformers``.
 
     Raises:
-        WeightsError: If the folder lacks a file, holds another kind of model, or lacks some of the network's weights,
-            which ``transformers`` would fill with random numbers.
+        WeightsError: If the folder lacks a file, holds another kind of model or one that needs a package which is not
+            installed, or lacks some of the network's weights, which ``transformers`` would fill with random numbers.
     """
     import torch
     import transformers
@@ -40,7 +40,7 @@ def read_checkpoint(
         if lost:
             raise OSError(f"{len(lost)} weights are missing, {lost[0]} among them")
         parts = [getattr(library, name).from_pretrained(folder, local_files_only=True) for name in processors]
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120]
+    except (ImportError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:120]
         raise WeightsError(f"{folder} holds no {card.title} ({reason}): visiongpt models pull {card.name}") from error
     return model.to(placement.device).eval(), *parts
