@@ -50,11 +50,12 @@ def detr_checkpoint(folder: Path) -> None:
     import torch
     import transformers
 
+    library: Any = transformers  # only partly typed
     names = iter(COCO)
     labels = {number: "N/A" if number in GAPS else next(names) for number in range(91)}
     sizes = {f"{part}_{name}": value for part in ("encoder", "decoder") for name, value in SIZES.items()}
     config = transformers.DetrConfig(
-        backbone_config=transformers.ResNetConfig(
+        backbone_config=library.ResNetConfig(
             embedding_size=8, hidden_sizes=[8, 8, 8, 16], depths=[1, 1, 1, 1], out_features=["stage4"]
         ),
         d_model=16,
@@ -77,8 +78,9 @@ def rt_detr_checkpoint(folder: Path) -> None:
     import torch
     import transformers
 
+    library: Any = transformers  # only partly typed
     config = transformers.RTDetrConfig(
-        backbone_config=transformers.RTDetrResNetConfig(
+        backbone_config=library.RTDetrResNetConfig(
             embedding_size=8,
             hidden_sizes=[8, 16, 16, 16],
             depths=[1, 1, 1, 1],

@@ -2,8 +2,8 @@
 
 Carion et al., *End-to-End Object Detection with Transformers* (ECCV 2020), https://github.com/facebookresearch/detr;
 Zhao et al., *DETRs Beat YOLOs on Real-time Object Detection* (CVPR 2024), https://github.com/lyuwenyu/RT-DETR; both in
-the format of ``transformers``. RT-DETR's repository is taken at ``main``, DETR's at the branch ``no_timm``, whose backbone
-needs no package beyond ``transformers``; both are pinned by the manifest at first pull.
+the format of ``transformers``. RT-DETR's repository is taken at ``main``, DETR's at the branch ``no_timm``, whose
+backbone needs no package beyond ``transformers``; both are pinned by the manifest at first pull.
 """
 
 from __future__ import annotations
