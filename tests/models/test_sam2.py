@@ -19,9 +19,10 @@ from PIL import Image, ImageDraw
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
+from visiongpt_agent.models.pixels import normalised
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.models.sam import Frame, Sam
-from visiongpt_agent.models.sam2 import Sam2, squared
+from visiongpt_agent.models.sam2 import Sam2
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
@@ -113,7 +114,7 @@ def test_the_best_of_three_masks_is_taken(sam: Sam2, photo: Photo) -> None:
     import torch
 
     image, box = photo("rocket"), np.array([[100, 50, 400, 300]], np.float32)
-    given = torch.from_numpy(squared(image, SIDE))
+    given = torch.from_numpy(normalised(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)))
     scale = np.array([SIDE / image.width, SIDE / image.height] * 2, np.float32)
     with torch.inference_mode():
         out = sam._network(pixel_values=given, input_boxes=torch.from_numpy(box * scale)[None])
@@ -140,7 +141,7 @@ def test_a_rectangle_keeps_its_place_through_squeezing(sam: Sam2, size: tuple[in
     ImageDraw.Draw(image).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), fill="white")
     frame, _ = sam._look(image)
     assert frame == Frame(size, (SIDE, SIDE), SIDE)
-    pixels = squared(image, SIDE)
+    pixels = normalised(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     assert pixels.shape == (1, 3, SIDE, SIDE)
 
     light = pixels[0, 0] > (pixels.min() + pixels.max()) / 2
@@ -156,7 +157,8 @@ def test_a_rectangle_keeps_its_place_through_squeezing(sam: Sam2, size: tuple[in
 
 
 def test_the_input_has_the_colours_of_imagenet() -> None:
-    red = squared(Image.new("RGB", (30, 20), (255, 0, 0)), 8)[0]
+    red = normalised(Image.new("RGB", (30, 20), (255, 0, 0)))[0]
+    assert red.shape == (3, 20, 30)
     assert red[:, 0, 0] == pytest.approx([(1 - 0.485) / 0.229, -0.456 / 0.224, -0.406 / 0.225], abs=1e-5)
 
 

@@ -8,22 +8,17 @@ repository is taken at ``main``: pinned by the manifest at first pull.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from visiongpt_agent.models.base import ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
+from visiongpt_agent.models.pixels import normalised
 from visiongpt_agent.models.sam import Frame, Sam
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_MEAN: Final = np.array([0.485, 0.456, 0.406], np.float32)  # of R, G, B from 0 to 1
-_STD: Final = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Sam2(Sam):
@@ -53,16 +48,10 @@ class Sam2(Sam):
 
     def _look(self, image: Image.Image) -> tuple[Frame, dict[str, Any]]:
         import torch
+        from PIL import Image
 
         side = int(self._network.config.prompt_encoder_config.image_size)
-        pixels = torch.from_numpy(squared(image, side)).to(self._placement.device)
+        square = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(normalised(square)).to(self._placement.device)
         with torch.inference_mode():
             return Frame(image.size, (side, side), side), self._embedding(pixels)
-
-
-def squared(image: Image.Image, side: int) -> npt.NDArray[np.float32]:
-    """The picture squeezed into a square as the network wants it, float32 ``(1, 3, side, side)``, about -2 to 3."""
-    from PIL import Image
-
-    pixels = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR), np.float32)
-    return np.ascontiguousarray(((pixels / 255 - _MEAN) / _STD).transpose(2, 0, 1)[None], np.float32)
