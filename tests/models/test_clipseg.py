@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
@@ -20,7 +21,7 @@ from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.clipseg import ClipSeg
 from visiongpt_agent.models.jobs import SEGMENTATION_SEMANTIC
-from visiongpt_agent.models.masks import covered
+from visiongpt_agent.models.masks import covered, guided
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
@@ -89,14 +90,15 @@ class Bright:
     """In the network's place: every pixel of its input that is bright shows every word."""
 
     def __init__(self) -> None:
-        self.config = SimpleNamespace(text_config=SimpleNamespace(max_position_embeddings=40))
+        vision = SimpleNamespace(patch_size=16)
+        self.config = SimpleNamespace(text_config=SimpleNamespace(max_position_embeddings=40), vision_config=vision)
 
     def __call__(self, pixel_values: Any, **words: Any) -> Any:
         return SimpleNamespace(logits=20 * pixel_values.mean(dim=1))
 
 
 def test_a_region_for_each_word(model: ClipSeg, photo: Photo) -> None:
-    image, words = photo("coffee"), ["sky", "Wet road", "grass", "water", "wall"]
+    image, words = photo("coffee").resize((150, 100)), ["sky", "Wet road", "grass", "water", "wall"]
     found = model.segment(image, words, threshold=0.0)
     assert found.size == image.size
     assert found.labels == tuple(words)
@@ -111,23 +113,29 @@ def test_a_region_for_each_word(model: ClipSeg, photo: Photo) -> None:
 
 
 def test_words_together_are_as_one_by_one(model: ClipSeg, photo: Photo) -> None:
-    image, words = photo("rocket"), ["sky", "a very long word with much behind it", "sea", "sand", "road", "snow"]
+    image, words = (
+        photo("rocket").resize((150, 100)),
+        ["sky", "a very long word with much behind it", "sea", "sand", "road", "snow"],
+    )
     together = model.segment(image, words, threshold=0.0)
     alone = [float(model.segment(image, [word], threshold=0.0).confidence[0]) for word in words]
     assert together.confidence == pytest.approx(alone, abs=1e-4)
 
 
-def test_no_pixel_of_a_mask_is_below_the_threshold(model: ClipSeg, photo: Photo) -> None:
+def test_a_higher_threshold_takes_fewer_pixels(model: ClipSeg, photo: Photo) -> None:
     image = photo("chelsea")
-    scores = next(model._scores(image, ["grass"]))
-    middle = float(np.median(scores))
-    found = model.segment(image, ["grass"], threshold=middle)
-    assert found.masks is not None
-    assert 0.2 < found.masks.mean() < 0.8
-    assert found.confidence[0] >= middle
+    scores = guided(next(model._scores(image, ["grass"])), image, 1 / 8)  # the tiny input is four patches wide
+    low, high = (float(np.quantile(scores, share)) for share in (0.3, 0.7))
+    wide, narrow = (model.segment(image, ["grass"], threshold=level) for level in (low, high))
+    assert wide.masks is not None
+    assert narrow.masks is not None
+    assert wide.masks.mean() == pytest.approx(0.7, abs=0.01)
+    assert narrow.masks.mean() == pytest.approx(0.3, abs=0.01)
+    assert wide.masks[narrow.masks].all()
+    assert narrow.confidence[0] >= high
+    assert wide.confidence[0] >= low
     assert len(model.segment(image, ["grass"], threshold=float(scores.max()) + 0.01)) == 0
-    nothing = model.segment(image, [], threshold=0.5)
-    assert len(nothing) == 0
+    assert len(model.segment(image, [], threshold=0.5)) == 0
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (513, 97), (97, 513), (64, 64), (1000, 750)])
@@ -158,6 +166,46 @@ def test_masks_of_a_map_of_whole_cells() -> None:
     assert found.masks[0].all(axis=1).tolist() == [True] * 8 + [False] * 8  # a cell is four pixels high
     assert not found.masks[0, 8:].any()
     assert 0.6 < found.confidence[0] <= 0.8
+
+
+def hills(size: tuple[int, int]) -> tuple[Image.Image, npt.NDArray[np.bool_]]:
+    """A sky over green hills as bright as it is, noise over both; and which pixels are sky."""
+    width, height = size
+    ridge = [(0, 0.6), (0.2, 0.3), (0.35, 0.55), (0.6, 0.25), (0.8, 0.5), (1, 0.4)]
+    outline = [(0.0, float(height)), *((x * width, y * height) for x, y in ridge), (float(width), float(height))]
+    image, land = Image.new("RGB", size, (110, 130, 200)), Image.new("1", size)
+    ImageDraw.Draw(image).polygon(outline, fill=(120, 150, 60))
+    ImageDraw.Draw(land).polygon(outline, fill=1)
+    noise = np.random.default_rng(0).integers(-15, 16, (height, width, 3))
+    noisy = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+    return Image.fromarray(noisy), ~np.asarray(land)
+
+
+@pytest.mark.parametrize("size", [(440, 330), (1320, 990), (330, 440)])
+def test_coarse_scores_find_the_edges_of_the_picture(size: tuple[int, int]) -> None:
+    image, sky = hills(size)
+    patches = 22
+    shares = np.asarray(Image.fromarray((sky * 255).astype(np.uint8)).resize((patches, patches), Image.Resampling.BOX))
+    coarse = (0.1 + 0.8 * shares / 255).astype(np.float32)
+    fine = guided(coarse, image, 1 / 2 / patches)
+    assert fine.dtype == np.float32
+    assert fine.shape == sky.shape
+    assert 0 <= fine.min() <= fine.max() <= 1
+    rough = covered(size, ["sky"], [coarse], 0.5).masks
+    sharp = covered(size, ["sky"], [fine], 0.5).masks
+    assert rough is not None
+    assert sharp is not None
+    assert np.mean(sharp[0] != sky) < np.mean(rough[0] != sky) / 2
+    assert np.mean(sharp[0] != sky) < 0.01
+
+
+def test_without_edges_scores_stay_where_they_are() -> None:
+    coarse = np.zeros((22, 22), np.float32)
+    coarse[:11] = 0.8
+    fine = guided(coarse, Image.new("RGB", (220, 220), "grey"), 1 / 44)
+    assert fine[:94] == pytest.approx(0.8, abs=1e-3)  # within a cell and a half
+    assert fine[126:] == pytest.approx(0, abs=1e-3)
+    assert fine[110].mean() == pytest.approx(0.4, abs=0.05)
 
 
 @pytest.mark.parametrize(

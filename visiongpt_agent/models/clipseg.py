@@ -16,7 +16,7 @@ import numpy as np
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_SEMANTIC
-from visiongpt_agent.models.masks import covered
+from visiongpt_agent.models.masks import covered, guided
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.weights import Hub
 
@@ -30,7 +30,8 @@ _BATCH: Final = 4
 class ClipSeg(Model):
     """The decoder of width 64 with refined transposed convolutions, on CLIP ViT-B/16.
 
-    The whole picture is squeezed into a square of 352 pixels. The outlines are soft: a patch is 16 of those wide.
+    The whole picture is squeezed into a square of 352 pixels, in which a patch is 16 pixels wide: its scores run across
+    edges, so that they are moved to the edges of the picture.
     """
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -69,7 +70,14 @@ class ClipSeg(Model):
 
     def segment(self, image: Image.Image, words: Sequence[str], *, threshold: float) -> Regions:
         """What the words name, each that is seen as one region with a mask of all its pixels, in the words' order."""
-        return covered(image.size, words, self._scores(image, words), threshold)
+        cell = 1 / 2 / self._patches
+        fine = (guided(scores, image, cell) for scores in self._scores(image, words))
+        return covered(image.size, words, fine, threshold)
+
+    @property
+    def _patches(self) -> int:
+        """Along each side of the input."""
+        return int(self._pixels.size["height"]) // int(self._network.config.vision_config.patch_size)
 
     def _scores(self, image: Image.Image, words: Sequence[str]) -> Iterator[FloatArray]:
         """For each word how well it fits each place of the picture, float32 ``(h, w)``, 0 to 1."""
