@@ -23,7 +23,15 @@ from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.tools._picking import by_colour, by_place
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, detect_again, mask_overlap, segment_again
+from visiongpt_agent.tools.second_look import (
+    CONFIRMED,
+    SEEN,
+    best_overlap,
+    detect_again,
+    mask_overlap,
+    misplaced,
+    segment_again,
+)
 from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 
 _HINT: Final = 0.75
@@ -330,6 +338,21 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
 
 
 @detect_objects.check
+def outlines_fit(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    """Where there are outlines, each is as large as its box, and follows the edges of the picture."""
+    regions = _regions(output)
+    if regions.masks is None or not len(regions):
+        return
+    outlined = Regions.from_masks(regions.masks, regions.labels)
+    if len(outlined) < len(regions) or np.abs(outlined.boxes - regions.boxes).max() > 1:
+        yield "a box is not that of its outline"
+        return
+    for mask, label in zip(regions.masks, regions.labels, strict=True):
+        if not mask.all() and misplaced(image, mask):
+            yield Doubt(f"The outline of the {label} does not follow the edges in the picture.")
+
+
+@detect_objects.check
 def stuff_is_seen_again(image: Image.Image, query: str, output: ToolOutput, models: Models) -> Iterator[str]:
     """Stuff lies at the same place in the mirrored picture, and none is clearly seen there that was not found."""
     nouns = [noun for noun in map(understand, read_query(query)) if _is_for_segmenter(noun, models)]
@@ -388,7 +411,8 @@ def _counted_in(summary: str) -> list[str]:
 def _places(regions: Regions) -> dict[str, list[str]]:
     places: dict[str, list[str]] = {label: [] for label in regions.labels}
     for i, label in enumerate(regions.labels):
-        place = regions.boxes[i] if regions.masks is None else _middle(regions.masks[i])
+        mask = None if regions.masks is None else regions.masks[i]
+        place = regions.boxes[i] if mask is None or not mask.any() else _middle(mask)
         places[label].append(place_of(place, regions.size))
     return places
 

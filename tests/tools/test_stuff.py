@@ -322,3 +322,40 @@ def test_the_second_look_is_in_the_frame_of_the_picture(models: StandIns) -> Non
     assert seen.size == SIZE
     assert mask_overlap(Regions.from_masks(sky[None]), seen) > 0.97
     assert mask_overlap(Regions.from_masks(sky[None, :, ::-1]), seen) < 0.9
+
+
+PLACES = "the counts or places that are told are not those of what was found"
+
+
+def _halved(mask: BoolArray) -> BoolArray:
+    half = mask.copy()
+    half[:, SIZE[0] // 2 :] = False
+    return half
+
+
+def _filled(mask: BoolArray) -> BoolArray:
+    full = np.zeros_like(mask)
+    full[: int(np.flatnonzero(mask.any(axis=1))[-1]) + 1] = True
+    return full
+
+
+@pytest.mark.parametrize(
+    ("fault", "problems", "doubts"),
+    [
+        (_halved, (PLACES, "a box is not that of its outline"), ("A second look puts the sky elsewhere.",)),
+        (_filled, (), ("The outline of the sky does not follow the edges in the picture.",)),
+        (np.fliplr, (), ("The outline of the sky does not follow the edges in the picture.",)),
+        (np.zeros_like, ("a box is not that of its outline", "a second look does not see sky where it was found"), ()),
+    ],
+)
+def test_a_wrong_outline_of_what_was_found_is_noticed(
+    models: StandIns, fault: Callable[[BoolArray], BoolArray], problems: tuple[str, ...], doubts: tuple[str, ...]
+) -> None:
+    image, _ = landscape()
+    output = find(models, image, "sky")
+    found = regions(output)
+    assert found.masks is not None
+    wrong = Regions(SIZE, found.boxes, found.labels, found.confidence, fault(found.masks[0])[None])
+    review = detect_objects.review({"image": image, "query": "sky"}, replace(output, value=wrong), models)
+    assert review.problems == problems
+    assert review.doubts == doubts
