@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, read_query, understand
+from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 
 PAIRS = [
     tuple(line.split(" = "))
@@ -78,3 +78,35 @@ def test_what_the_classes_do_not_tell(query: str, fit: Fit, sentences: list[str]
     (noun,) = read(query)
     assert noun.fit is fit
     assert describe_fit(noun) == sentences
+
+
+@pytest.mark.parametrize(
+    ("phrase", "stuff"),
+    [
+        ("sky", True),
+        ("the blue sky", True),
+        ("sky behind the tower", True),
+        ("grass on the left", True),
+        ("walls", True),
+        ("body of water", True),
+        ("dog", False),
+        ("beach ball", False),
+        ("water bottle", False),
+        ("glass of water", False),
+        ("wall clock", False),
+        ("clock on the wall", False),
+        ("road sign", False),
+        ("snow leopard", False),
+        ("sky, grass", False),
+        ("", False),
+    ],
+)
+def test_stuff_is_told_from_things_named_after_it(phrase: str, stuff: bool) -> None:
+    assert is_stuff(phrase) is stuff
+
+
+def test_stuff_is_known_to_no_detector_of_things() -> None:
+    assert [(noun.name, noun.attribute, noun.classes, noun.fit) for noun in read("wet road and blue sky")] == [
+        ("road", "wet", (), Fit.NONE),
+        ("sky", "blue", (), Fit.NONE),
+    ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,24 +14,38 @@ from visiongpt_agent.english import a_, count_phrase, join, place_of, plural
 from visiongpt_agent.models.jobs import (
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
+    SEGMENTATION_SEMANTIC,
     ClosedDetector,
     OpenVocabularyDetector,
+    SemanticSegmenter,
 )
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import Regions
+from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.tools._picking import by_colour, by_place
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, detect_again
-from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, read_query, understand
+from visiongpt_agent.tools.second_look import (
+    CONFIRMED,
+    SEEN,
+    best_overlap,
+    detect_again,
+    mask_overlap,
+    misplaced,
+    segment_again,
+)
+from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 
 _HINT: Final = 0.75
 """Things with a score of at least this share of the threshold are told as possible, but not counted."""
 _SURE: Final = 0.5
 _PLACES_TOLD: Final = 3
 _CROWD: Final = 10
+_LEAST_STUFF: Final = 0.005
+"""Share of the picture that stuff takes up at least; less is a stray speck of the network's."""
 _SAME_BOX: Final = 0.9
 _FAINT: Final = 0.4
 """The second look counts what has this share of the threshold as seen: nothing near it is refused for a hair."""
+_CLEARLY_STUFF: Final = 0.1
+"""Share of the picture that stuff has in the second look where it should have been found in the first."""
 _CLEAR: Final = 1.4
 """What has so many times the threshold in the second look should have been found in the first."""
 
@@ -45,41 +59,50 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
     """Find things in a picture, count them, and say where they are.
 
     The query names them: one noun, or several with commas between, attributes and places included (``dog, red car,
-    vase on the left``). Without a query everything that the detector knows is found.
+    vase on the left``). Without a query everything that the detector knows is found. Stuff (sky, grass) is found with
+    its outline where a segmentation model for words is here: a box would hold much else.
 
     Args:
         image: The picture.
         query: What to look for; ``""`` for everything.
-        models: Gives the detector: one that looks for any words, else one for a fixed list of classes.
+        models: Gives the detector: one that looks for any words, else one for a fixed list of classes; and the
+            segmenter for stuff.
         strictness: What the detector's own threshold is multiplied by.
 
     Returns:
         Regions labelled with the nouns in the singular; where a detector of fixed classes cannot tell the kind asked
-        for (puppy), with its class (dog). ``facts``: ``counts`` and ``places`` by label, the ``threshold`` that
-        all scores passed, and ``unsupported``: nouns that the detector cannot look for.
+        for (puppy), with its class (dog). All of a stuff is one region; they have masks where nothing but stuff was
+        found. ``facts``: ``counts`` and ``places`` by label, the ``threshold`` that all scores passed,
+        ``unsupported``: nouns that the detector cannot look for; and, where there is stuff, ``stuff``: its labels.
     """
     picture = image.convert("RGB")
     nouns = [understand(noun) for noun in read_query(query)]
+    stuff, threshold = _look_for_stuff(picture, nouns, models, strictness)
+    things = [noun for noun in nouns if noun not in stuff]
     by_words = models.has(DETECTION_OPEN_VOCABULARY) and (bool(nouns) or not models.has(DETECTION_CLOSED))
-    if by_words:
-        found, threshold = _look_for_words(picture, nouns or _everything(COCO), models, strictness)
-    else:
-        found, threshold = _look_for_classes(picture, nouns, models, strictness)
-    if not nouns:
-        found = [one for one in found if len(one.regions)]
+    found, used = list(stuff.values()), [models.name(SEGMENTATION_SEMANTIC)] if stuff else []
+    if things or not nouns:
+        look = _look_for_words if by_words else _look_for_classes
+        boxed, limit = look(picture, things or (_everything(COCO) if by_words else []), models, strictness)
+        found, threshold = [*found, *boxed], min(threshold, limit)
+        used.append(models.name(DETECTION_OPEN_VOCABULARY if by_words else DETECTION_CLOSED))
+    found = sorted(found, key=lambda one: nouns.index(one.noun)) if nouns else [o for o in found if len(o.regions)]
     regions = Regions(picture.size)
     for one in found:
         regions = regions.merge(one.regions)
     counts = Counter(regions.labels)
-    unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes)]
+    unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes or one.noun in stuff)]
     places = _places(regions)
+    spread = [label for noun in stuff for label in stuff[noun].regions.labels]
+    told = _counted(counts, places, spread)
     return ToolOutput(
         value=regions,
-        summary=" ".join(_counted(counts, places) + _absences(found, by_words)),
-        models=(models.name(DETECTION_OPEN_VOCABULARY if by_words else DETECTION_CLOSED),),
+        summary=" ".join(told + _absences(found, unknown, models.remedy(SEGMENTATION_SEMANTIC))),
+        models=tuple(used),
         missing=tuple(one.noun.asked for one in found if not len(one.regions)),
         uncertain=tuple(dict.fromkeys(_doubts(found))),
-        facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4), "unsupported": unknown},
+        facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4), "unsupported": unknown}
+        | ({"stuff": spread} if spread else {}),
     )
 
 
@@ -98,6 +121,36 @@ class _Found:
 
 def _everything(names: Sequence[str]) -> list[Noun]:
     return [Noun(name, name, name, classes=(name,), fit=Fit.SAME) for name in names]
+
+
+def _look_for_stuff(
+    picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
+) -> tuple[dict[Noun, _Found], float]:
+    """The nouns that are stuff and that the segmenter here can look for, each with what was found of it."""
+    wanted = [noun for noun in nouns if is_stuff(noun.name)]
+    if not wanted or not models.has(SEGMENTATION_SEMANTIC):
+        return {}, 1.0
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        threshold = min(strictness * segmenter.threshold, 1.0)
+        words = {noun: word for noun in wanted if (word := _word_for(noun, segmenter))}
+        if not words:
+            return {}, 1.0
+        seen = segmenter.segment(picture, list(dict.fromkeys(words.values())), threshold=threshold)
+    seen = seen.select(seen.areas >= _LEAST_STUFF * picture.width * picture.height)
+    return {noun: _spread(noun, word, seen) for noun, word in words.items()}, threshold
+
+
+def _word_for(noun: Noun, segmenter: SemanticSegmenter) -> str:
+    """The words by which a segmenter looks for a noun: with what is said of it, else without; ``""`` for none."""
+    return next((word for word in (noun.phrase, noun.name) if segmenter.knows(word)), "")
+
+
+def _spread(noun: Noun, word: str, seen: Regions) -> _Found:
+    chosen, doubts = by_place(replace(noun, many=False), _of(seen, [word]))
+    told = [f"I took all {plural(noun.name)} together as one region."] if noun.many and len(chosen) else []
+    if noun.attribute and word == noun.name and len(chosen):
+        told.append(f"The model here does not tell {noun.phrase} from other {noun.name}.")
+    return _Found(noun, chosen, seen.select([]), (*told, *doubts))
 
 
 def _look_for_words(
@@ -145,15 +198,18 @@ def _of(regions: Regions, labels: Sequence[str]) -> Regions:
 # ------------------------------------------------------------------------------------------------ telling the result
 
 
-def _counted(counts: Mapping[str, int], places: Mapping[str, Sequence[str]]) -> list[str]:
-    if not counts:
-        return []
-    things = [count_phrase(count, label) for label, count in counts.items()]
-    verb = "is" if next(iter(counts.values())) == 1 else "are"
+def _counted(counts: Mapping[str, int], places: Mapping[str, Sequence[str]], stuff: Collection[str] = ()) -> list[str]:
+    """What was found, in words: things with their number, stuff, which has none, with its place."""
+    told = [f"The {label} is {_where(places[label])}." for label in counts if label in stuff]
+    things = {label: count for label, count in counts.items() if label not in stuff}
+    if not things:
+        return told
+    verb = "is" if next(iter(things.values())) == 1 else "are"
     where = ""
-    if len(counts) == 1 and sum(counts.values()) <= _PLACES_TOLD:
-        where = f", {_where(next(iter(places.values())))}"
-    return [f"There {verb} {join(things)}{where}."]
+    if len(things) == 1 and sum(things.values()) <= _PLACES_TOLD:
+        where = f", {_where(places[next(iter(things))])}"
+    listed = join([count_phrase(count, label) for label, count in things.items()])
+    return [f"There {verb} {listed}{where}.", *told]
 
 
 def _where(places: Sequence[str]) -> str:
@@ -165,16 +221,20 @@ def _where(places: Sequence[str]) -> str:
     return join([f"{count_phrase(count, '').strip()} {place}" for place, count in tally.items()]) + " of the picture"
 
 
-def _absences(found: Sequence[_Found], by_words: bool) -> list[str]:
+def _absences(found: Sequence[_Found], unknown: Collection[str], remedy: str) -> list[str]:
+    """What was not found; for stuff that cannot be looked for, the ``remedy`` too."""
     absent = [one.noun for one in found if not len(one.regions)]
     said: list[str] = []
-    searched = [noun for noun in absent if by_words or noun.classes]
+    searched = [noun for noun in absent if noun.asked not in unknown]
     if searched:
         said.append(f"I found {join([f'no {noun.asked}' for noun in searched])}.")
-    unknown = [noun for noun in absent if noun not in searched]
-    if unknown:
-        names = join([f'"{noun.asked}"' for noun in unknown], "or")
+    lost = [noun for noun in absent if noun.asked in unknown]
+    if lost:
+        names = join([f'"{noun.asked}"' for noun in lost], "or")
         said.append(f"I cannot look for {names} with the detector here (it knows {len(COCO)} everyday things).")
+    stuff = [noun.name for noun in lost if is_stuff(noun.name)]
+    if stuff and remedy:
+        said.append(f"For {join(stuff)} there is another model: {remedy}.")
     return said if found else ["I found nothing that the detector here knows."]
 
 
@@ -244,15 +304,19 @@ def what_is_told_was_found(output: ToolOutput) -> Iterator[str]:
     counts = Counter(regions.labels)
     if output.facts["counts"] != dict(counts) or output.facts["places"] != _places(regions):
         yield "the counts or places that are told are not those of what was found"
-    elif _counted(counts, _places(regions)) != _counted_in(output.summary):
+    elif _counted(counts, _places(regions), output.facts.get("stuff", ())) != _counted_in(output.summary):
         yield "the sentence about what was found does not fit it"
 
 
 @detect_objects.check
 def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, models: Models) -> Iterator[str]:
     """Every box is seen in the mirrored picture too, and nothing else is clearly seen there."""
-    found = _regions(output)
-    nouns = [understand(noun) for noun in read_query(query)]
+    found, spread = _regions(output), output.facts.get("stuff", ())
+    found = found.select([i for i, label in enumerate(found.labels) if label not in spread])
+    asked = [understand(noun) for noun in read_query(query)]
+    nouns = [noun for noun in asked if not _is_for_segmenter(noun, models)]
+    if asked and not nouns:
+        return
     seen, threshold = _look_again(image.convert("RGB"), nouns, models)
     for label in dict.fromkeys(found.labels):
         same = _of(seen, _names_for(label, nouns))
@@ -271,6 +335,51 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
             yield f"a second look sees {count_phrase(missed, noun.name)} where none was found"
         elif missed:
             yield Doubt(f"A second look sees {count_phrase(missed, noun.name)} more.")
+
+
+@detect_objects.check
+def outlines_fit(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+    """Where there are outlines, each is as large as its box, and follows the edges of the picture."""
+    regions = _regions(output)
+    if regions.masks is None or not len(regions):
+        return
+    outlined = Regions.from_masks(regions.masks, regions.labels)
+    if len(outlined) < len(regions) or np.abs(outlined.boxes - regions.boxes).max() > 1:
+        yield "a box is not that of its outline"
+        return
+    for mask, label in zip(regions.masks, regions.labels, strict=True):
+        if not mask.all() and misplaced(image, mask):
+            yield Doubt(f"The outline of the {label} does not follow the edges in the picture.")
+
+
+@detect_objects.check
+def stuff_is_seen_again(image: Image.Image, query: str, output: ToolOutput, models: Models) -> Iterator[str]:
+    """Stuff lies at the same place in the mirrored picture, and none is clearly seen there that was not found."""
+    nouns = [noun for noun in map(understand, read_query(query)) if _is_for_segmenter(noun, models)]
+    if not nouns:
+        return
+    found, picture = _regions(output), image.convert("RGB")
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        words, limit = {noun: _word_for(noun, segmenter) for noun in nouns}, segmenter.threshold
+        names = list(dict.fromkeys(words.values()))
+        seen = segment_again(picture, lambda view: segmenter.segment(view, names, threshold=limit))
+    for noun, word in words.items():
+        own, again = _of(found, _names(noun)), _of(seen, [word])
+        if not len(own):
+            if len(again) and again.areas[0] >= _CLEARLY_STUFF * picture.width * picture.height:
+                yield f"a second look sees {noun.name} where none was found"
+        elif (overlap := mask_overlap(own, again)) < SEEN:
+            yield f"a second look does not see {noun.name} where it was found"
+        elif overlap < CONFIRMED:
+            yield Doubt(f"A second look puts the {noun.name} elsewhere.")
+
+
+def _is_for_segmenter(noun: Noun, models: Models) -> bool:
+    """Whether a noun is looked for by its pixels here, not by boxes."""
+    if not is_stuff(noun.name) or not models.has(SEGMENTATION_SEMANTIC):
+        return False
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        return bool(_word_for(noun, segmenter))
 
 
 def _look_again(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> tuple[Regions, float]:
@@ -296,14 +405,23 @@ def _names_for(label: str, nouns: Sequence[Noun]) -> list[str]:
 
 def _counted_in(summary: str) -> list[str]:
     """The sentence of a summary that tells what was found."""
-    return [f"{sentence.rstrip('.')}." for sentence in summary.split(". ") if sentence.startswith("There ")]
+    return [f"{part.rstrip('.')}." for part in summary.split(". ") if part.startswith(("There ", "The "))]
 
 
 def _places(regions: Regions) -> dict[str, list[str]]:
-    return {
-        label: [place_of(box, regions.size) for box in _of(regions, [label]).boxes]
-        for label in dict.fromkeys(regions.labels)
-    }
+    places: dict[str, list[str]] = {label: [] for label in regions.labels}
+    for i, label in enumerate(regions.labels):
+        mask = None if regions.masks is None else regions.masks[i]
+        place = regions.boxes[i] if mask is None or not mask.any() else _middle(mask)
+        places[label].append(place_of(place, regions.size))
+    return places
+
+
+def _middle(mask: BoolArray) -> tuple[float, float, float, float]:
+    """The centre of gravity of a mask, as an empty box: of a hillside it is far from that of the box round it."""
+    rows, columns = np.nonzero(mask)
+    x, y = float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
+    return x, y, x, y
 
 
 def _regions(output: ToolOutput) -> Regions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from PIL import Image
 from visiongpt_agent.english import count_phrase, join
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.vocabulary import is_stuff
 
 _CELLS: Final = 3
 
@@ -19,9 +21,9 @@ MOSTLY: Final = 0.995
 
 
 def named(regions: Regions) -> str:
-    """The regions in words, by label in order of appearance: ``two faces and one dog``."""
-    labels = [label or "region" for label in regions.labels]
-    return join([count_phrase(labels.count(label), label) for label in dict.fromkeys(labels)])
+    """The regions in words, by label in order of appearance: ``two faces and one dog``; of stuff, ``the sky``."""
+    counts = Counter(label or "region" for label in regions.labels)
+    return join([f"the {n}" if count == 1 and is_stuff(n) else count_phrase(count, n) for n, count in counts.items()])
 
 
 def require_regions(regions: Regions, action: str) -> None:

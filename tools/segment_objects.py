@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,18 +9,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.english import count_phrase, join
+from visiongpt_agent.english import count_phrase
 from visiongpt_agent.models.jobs import (
     SEGMENTATION_FOREGROUND,
     SEGMENTATION_PROMPTABLE,
+    SEGMENTATION_SEMANTIC,
     ForegroundSegmenter,
     PromptableSegmenter,
+    SemanticSegmenter,
 )
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
-from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, misplaced
+from visiongpt_agent.tools.region_edits import named
+from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
+from visiongpt_agent.vocabulary import is_stuff
 
 _PADDING: Final = 0.15
 _CROPS: Final = 4
@@ -43,15 +46,18 @@ def segment_objects(image: Image.Image, regions: Regions | None = None, *, model
     """Find the exact outlines of regions, as pixel masks; without regions, those of everything in the picture.
 
     Everything is each object that the detector finds; where it finds none, the areas that the picture consists of.
+    Stuff (sky, grass), of which a box says little, is outlined by its label where a segmentation model for words is
+    here.
 
     Args:
         image: The picture.
         regions: Boxes in it; those that have masks already keep them.
-        models: Gives the segmenter, and the detector where there are no regions.
+        models: Gives the segmenters, and the detector where there are no regions.
 
     Returns:
         Regions with masks; labels, scores and boxes are those of the regions. Where no believable mask is found the
-        whole box is taken, and that is told as uncertain. ``facts``: ``shares`` of the boxes that the masks fill.
+        whole box is taken, and that is told as uncertain. ``facts``: ``shares`` of the boxes that the masks fill; and,
+        where stuff was outlined as such, ``stuff``: its labels.
     """
     picture = image.convert("RGB")
     things = _objects(picture, models) if regions is None else regions
@@ -60,7 +66,8 @@ def segment_objects(image: Image.Image, regions: Regions | None = None, *, model
     if not len(things):
         return ToolOutput(things, "There is nothing to outline.", facts={"shares": []})
     if things.masks is not None:
-        return ToolOutput(things, f"I kept the outlines of {_named(things)}.", facts={"shares": _shares(things)})
+        facts = {"shares": _shares(things), **_stuff_fact(things, _can_be_outlined_as_stuff(things, models))}
+        return ToolOutput(things, f"I kept the outlines of {named(things)}.", facts=facts)
     return _outlined(picture, things, models)
 
 
@@ -86,28 +93,85 @@ def _parts(picture: Image.Image, models: Models) -> ToolOutput:
 
 
 def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutput:
-    with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
-        masks, caveat = segmenter.segment(picture, things.boxes), segmenter.caveat
-    used, sharp = [models.name(SEGMENTATION_PROMPTABLE)], np.zeros(len(things), np.bool_)
-    if caveat:
-        sharp = _cut_out(picture, things, masks, models)
-        used += [models.name(SEGMENTATION_FOREGROUND)] * bool(sharp.any())
-    for mask, box in zip(masks, things.boxes, strict=True):  # a promptable network may follow a thing out of its box
+    used, doubts = list[str](), list[str]()
+    masks, stuff = _outlined_stuff(picture, things, models)
+    sharp, rest = stuff.copy(), np.flatnonzero(~stuff)
+    used += [models.name(SEGMENTATION_SEMANTIC)] * bool(stuff.any())
+    if len(rest):
+        masks[rest], caveat, better = _outlined_things(picture, things.select(rest), models)
+        sharp[rest] = better
+        used += [models.name(SEGMENTATION_PROMPTABLE)] + [models.name(SEGMENTATION_FOREGROUND)] * bool(better.any())
+    for mask, box in zip(masks, things.boxes, strict=True):  # a network may follow a thing out of its box
         mask &= _rectangle(mask.shape, _loosened(box))
     failed = [i for i, m in enumerate(masks) if not sharp[i] and _share(m, things.boxes[i]) < _LEAST_SHARE / 2]
     for i in failed:
         masks[i] = _box_mask(things, i)
     outlined = Regions(things.size, things.boxes, things.labels, things.confidence, masks)
-    doubts = [f"I found no outline for {_named(things.select(failed))}, and took the whole box."] if failed else []
-    if caveat and not sharp.all() and len(failed) < len(things):
+    if failed:
+        doubts.append(f"I found no outline for {named(things.select(failed))}, and took the whole box.")
+        doubts += _remedy_for_stuff(things.select(failed), models)
+    if len(rest) and caveat and not sharp.all() and len(failed) < len(things):
         doubts.append(caveat)
     return ToolOutput(
         value=outlined,
-        summary=f"I outlined {_named(things)}.",
+        summary=f"I outlined {named(things)}.",
         models=tuple(used),
         uncertain=tuple(doubts),
-        facts={"shares": _shares(outlined)},
+        facts={"shares": _shares(outlined), **_stuff_fact(things, stuff)},
     )
+
+
+def _outlined_things(
+    picture: Image.Image, things: Regions, models: Models
+) -> tuple[BoolArray, str, npt.NDArray[np.bool_]]:
+    """Masks of things by their boxes; what to know of all masks; and for which a better network gave another mask."""
+    with models.use(SEGMENTATION_PROMPTABLE, PromptableSegmenter) as segmenter:
+        masks, caveat = segmenter.segment(picture, things.boxes), segmenter.caveat
+    better = _cut_out(picture, things, masks, models) if caveat else np.zeros(len(things), np.bool_)
+    return masks, caveat, better
+
+
+def _outlined_stuff(picture: Image.Image, things: Regions, models: Models) -> tuple[BoolArray, npt.NDArray[np.bool_]]:
+    """Masks of the regions that are stuff, within their boxes, empty for the others.
+
+    Returns:
+        The masks, bool ``(N, H, W)``, and which of them were found, bool ``(N,)``.
+    """
+    masks = np.zeros((len(things), picture.height, picture.width), np.bool_)
+    found = _can_be_outlined_as_stuff(things, models)
+    if not found.any():
+        return masks, found
+    words = list(dict.fromkeys(label for label, is_known in zip(things.labels, found, strict=True) if is_known))
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        seen = segmenter.segment(picture, words, threshold=segmenter.threshold)
+    for i in np.flatnonzero(found):
+        if seen.masks is not None and things.labels[i] in seen.labels:
+            whole = seen.masks[seen.labels.index(things.labels[i])]
+            masks[i] = whole & _rectangle(whole.shape, _loosened(things.boxes[i]))
+        found[i] = _share(masks[i], things.boxes[i]) >= _LEAST_SHARE / 2
+        masks[i] &= found[i]
+    return masks, found
+
+
+def _can_be_outlined_as_stuff(things: Regions, models: Models) -> npt.NDArray[np.bool_]:
+    """Which regions are stuff that the segmenter here can look for, bool ``(N,)``."""
+    stuff = np.array([is_stuff(label) for label in things.labels], np.bool_)
+    if not stuff.any() or not models.has(SEGMENTATION_SEMANTIC):
+        return np.zeros(len(things), np.bool_)
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        return stuff & np.array([segmenter.knows(label) for label in things.labels], np.bool_)
+
+
+def _stuff_fact(things: Regions, stuff: npt.NDArray[np.bool_]) -> dict[str, list[str]]:
+    labels = list(dict.fromkeys(things.labels[i] for i in np.flatnonzero(stuff)))
+    return {"stuff": labels} if labels else {}
+
+
+def _remedy_for_stuff(failed: Regions, models: Models) -> list[str]:
+    """What would outline the stuff among them; nothing where that has been tried."""
+    stuff = failed.select(np.array([is_stuff(label) for label in failed.labels], np.bool_))
+    remedy = models.remedy(SEGMENTATION_SEMANTIC) if len(stuff) else ""
+    return [f"For {named(stuff)} there is another model: {remedy}."] if remedy else []
 
 
 def _cut_out(picture: Image.Image, things: Regions, masks: BoolArray, models: Models) -> npt.NDArray[np.bool_]:
@@ -173,10 +237,6 @@ def _shares(things: Regions) -> list[float]:
     return [round(_share(mask, box), 4) for mask, box in zip(things.masks, things.boxes, strict=True)]
 
 
-def _named(things: Regions) -> str:
-    return join([count_phrase(count, label or "region") for label, count in Counter(things.labels).items()])
-
-
 # --------------------------------------------------------------------------------------------------- postconditions
 
 
@@ -209,17 +269,23 @@ def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> I
 
 @segment_objects.check
 def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[str]:
-    """No outline would fit the picture's edges much better somewhere else, none is the inside turned out."""
+    """No outline would fit the picture's edges much better somewhere else, none is the inside turned out.
+
+    Stuff may fill its box, or be all round it; that its outline is soft is a doubt.
+    """
     things = output.value
     assert isinstance(things, Regions)
     if things.masks is None:
         return
-    told = " ".join(output.uncertain)
+    told, stuff = " ".join(output.uncertain), output.facts.get("stuff", ())
     for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
         name = label or "region"
         if label == _PART or not mask.any():
             continue
-        if _share(mask, box) > _ALL_OF_IT:
+        if label in stuff:
+            if not mask.all() and misplaced(image, mask):
+                yield Doubt(f"The outline of the {label} does not follow the edges in the picture.")
+        elif _share(mask, box) > _ALL_OF_IT:
             if "whole box" not in told:
                 yield f"the mask of a {name} is its whole box"
         elif misplaced(image, mask):
@@ -230,6 +296,34 @@ def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[st
             yield Doubt(f"The outline of a {name} leaves out the middle of the place where it was found.")
         elif _fit(mask, box) < _LOOSE:
             yield Doubt(f"The outline of a {name} leaves out much of the place where it was found.")
+
+
+@segment_objects.check
+def stuff_is_seen_again(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
+    """In the mirrored picture stuff is seen at the same place."""
+    things, stuff = output.value, list(output.facts.get("stuff", ()))
+    assert isinstance(things, Regions)
+    if not stuff or not models.has(SEGMENTATION_SEMANTIC):
+        return
+    with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
+        known, limit = [label for label in stuff if segmenter.knows(label)], segmenter.threshold
+        seen = segment_again(image.convert("RGB"), lambda view: segmenter.segment(view, known, threshold=limit))
+    for label in known:
+        own = things.select([i for i, name in enumerate(things.labels) if name == label])
+        again = seen.select([i for i, name in enumerate(seen.labels) if name == label])
+        overlap = mask_overlap(own, _within(again, own))
+        if overlap < SEEN:
+            yield f"a second look does not see {label} where it was outlined"
+        elif overlap < CONFIRMED:
+            yield Doubt(f"A second look outlines the {label} otherwise.")
+
+
+def _within(seen: Regions, things: Regions) -> Regions:
+    """What was seen of it, cut to the boxes of the things."""
+    if seen.masks is None:
+        return seen
+    boxes = Regions(things.size, things.boxes).union_mask()
+    return Regions.from_masks(seen.masks & boxes, seen.labels, seen.confidence)
 
 
 @segment_objects.check

@@ -3,7 +3,7 @@
 :func:`read_query` takes a query apart (``two red buses, vase on the left``) into nouns, their attributes and places;
 :func:`understand` says for each noun which classes stand for it: the very same thing (``sofa``: couch), a wider class
 (``puppy``: dog, among which the detector cannot tell puppies), a part of what is meant (``vehicle``: cars, buses, ...),
-or none. The words are curated in ``data/words.txt``.
+or none. :func:`is_stuff` tells what has no shape of its own (sky, grass). The words are curated in ``data/words.txt``.
 
 Sentence embeddings have no say in it: they tell what words have to do with each other, not whether one is a kind of the
 other. Of the 21,000 words of its own vocabulary, the 37 that all-MiniLM-L6-v2 puts nearest to a class (cosine of at
@@ -158,13 +158,10 @@ def _find_noun(phrase: str) -> tuple[str, str, str]:
 @cache
 def _words() -> Mapping[str, tuple[tuple[str, ...], Fit]]:
     """The curated list: classes and fit by word."""
-    from importlib.resources import files
-
-    text = (files("visiongpt_agent") / "data" / "words.txt").read_text(encoding="utf-8")
     known: dict[str, tuple[tuple[str, ...], Fit]] = {name: ((name,), Fit.SAME) for name in COCO}
-    for line in text.splitlines():
-        if line.startswith("not:"):
-            known |= dict.fromkeys(_listed(line[4:]), ((), Fit.NONE))
+    for line in _lines():
+        if line.startswith(("not:", "stuff:")):
+            known |= dict.fromkeys(_listed(line.partition(":")[2]), ((), Fit.NONE))
         elif line.startswith(("group:", "among:")):
             kind, _, rest = line.partition(":")
             word, _, members = rest.partition("=")
@@ -175,6 +172,12 @@ def _words() -> Mapping[str, tuple[tuple[str, ...], Fit]]:
             known |= dict.fromkeys(_listed(same), ((name.strip(),), Fit.SAME))
             known |= dict.fromkeys(_listed(kinds), ((name.strip(),), Fit.WIDER))
     return known
+
+
+def _lines() -> list[str]:
+    from importlib.resources import files
+
+    return (files("visiongpt_agent") / "data" / "words.txt").read_text(encoding="utf-8").splitlines()
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -205,6 +208,22 @@ def understand(noun: Noun) -> Noun:
     if entry is None or (_REPRESENTED.search(noun.attribute) and set(entry[0]) & _REAL_ONLY):  # a toy car is no car
         return noun
     return replace(noun, classes=entry[0], fit=entry[1])
+
+
+@cache
+def _stuff() -> frozenset[str]:
+    return frozenset(word for line in _lines() if line.startswith("stuff:") for word in _listed(line.partition(":")[2]))
+
+
+def is_stuff(phrase: str) -> bool:
+    """Whether a noun or noun phrase means stuff, which has an area but no shape that a box could hold.
+
+    Example:
+        >>> is_stuff("the blue sky"), is_stuff("beach ball")
+        (True, False)
+    """
+    nouns = read_query(phrase)
+    return len(nouns) == 1 and nouns[0].name in _stuff()
 
 
 def describe_fit(noun: Noun, judged: bool = False) -> list[str]:

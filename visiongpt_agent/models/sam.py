@@ -58,13 +58,14 @@ class Sam(Model):
         devices=("cuda", "cpu"),
     )
     caveat: str = ""
+    _head: ClassVar[str] = "SamModel"
 
     def __init__(self, network: Any, pixels: Any, placement: Placement) -> None:
         self._network, self._pixels, self._placement = network, pixels, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, "SamModel", "AutoImageProcessor")
+        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, "AutoImageProcessor")
         return cls(network, pixels, placement)
 
     def segment(self, image: Image.Image, boxes: FloatArray) -> BoolArray:
@@ -101,8 +102,8 @@ class Sam(Model):
         masks.sort(key=np.count_nonzero, reverse=True)
         return np.stack(masks) if masks else np.zeros((0, image.height, image.width), np.bool_)
 
-    def _look(self, image: Image.Image) -> tuple[Frame, Any]:
-        """The picture's embedding, computed once for all prompts, and where the picture lies in the input."""
+    def _look(self, image: Image.Image) -> tuple[Frame, dict[str, Any]]:
+        """Where the picture lies in the input, and what the network sees in it, computed once for all prompts."""
         import torch
 
         seen = self._pixels(images=image.convert("RGB"), return_tensors="pt")
@@ -110,17 +111,21 @@ class Sam(Model):
         height, width = (int(v) for v in seen["reshaped_input_sizes"][0])
         frame = Frame(image.size, (width, height), int(pixels.shape[-1]))
         with torch.inference_mode():
-            return frame, self._network.get_image_embeddings(pixels.to(self._placement.device))
+            return frame, self._embedding(pixels.to(self._placement.device))
 
-    def _decode(self, embedding: Any, **prompts: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """For each of the prompts, ``(N, ...)``, the logits of three masks ``(3, h, w)`` and their guessed IoUs."""
+    def _embedding(self, pixels: Any) -> dict[str, Any]:
+        """What the decoder wants of the input, by the names of its arguments."""
+        return {"image_embeddings": self._network.get_image_embeddings(pixels)}
+
+    def _decode(self, embedding: dict[str, Any], **prompts: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """For each of the prompts, ``(N, ...)``, the logits of its masks ``(M, h, w)`` and their guessed IoUs."""
         import torch
 
         (name, values), *_ = prompts.items()
         for first in range(0, len(values), _BATCH):
             batch = torch.from_numpy(values[None, first : first + _BATCH]).to(self._placement.device)
             with torch.inference_mode():
-                out = self._network(image_embeddings=embedding, **{name: batch})
+                out = self._network(**embedding, **{name: batch})
             logits, quality = out.pred_masks[0].float().cpu().numpy(), out.iou_scores[0].float().cpu().numpy()
             yield from zip(logits, quality, strict=True)
 
