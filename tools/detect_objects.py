@@ -97,7 +97,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
     told = _counted(counts, places, spread)
     return ToolOutput(
         value=regions,
-        summary=" ".join(told + _absences(found, unknown, models.remedy(SEGMENTATION_SEMANTIC))),
+        summary=" ".join(told + _absences(found, unknown, models)),
         models=tuple(used),
         missing=tuple(one.noun.asked for one in found if not len(one.regions)),
         uncertain=tuple(dict.fromkeys(_doubts(found))),
@@ -221,8 +221,8 @@ def _where(places: Sequence[str]) -> str:
     return join([f"{count_phrase(count, '').strip()} {place}" for place, count in tally.items()]) + " of the picture"
 
 
-def _absences(found: Sequence[_Found], unknown: Collection[str], remedy: str) -> list[str]:
-    """What was not found; for stuff that cannot be looked for, the ``remedy`` too."""
+def _absences(found: Sequence[_Found], unknown: Collection[str], models: Models) -> list[str]:
+    """What was not found; for what cannot be looked for, the way to a model that can."""
     absent = [one.noun for one in found if not len(one.regions)]
     said: list[str] = []
     searched = [noun for noun in absent if noun.asked not in unknown]
@@ -232,10 +232,19 @@ def _absences(found: Sequence[_Found], unknown: Collection[str], remedy: str) ->
     if lost:
         names = join([f'"{noun.asked}"' for noun in lost], "or")
         said.append(f"I cannot look for {names} with the detector here (it knows {len(COCO)} everyday things).")
-    stuff = [noun.name for noun in lost if is_stuff(noun.name)]
-    if stuff and remedy:
-        said.append(f"For {join(stuff)} there is another model: {remedy}.")
+    for job, words in _others_for(lost).items():
+        if remedy := models.remedy(job):
+            said.append(f"For {join(words)} there is another model: {remedy}.")
     return said if found else ["I found nothing that the detector here knows."]
+
+
+def _others_for(nouns: Sequence[Noun]) -> dict[str, list[str]]:
+    """By the job whose models look for any words, the nouns that those are for."""
+    jobs: dict[str, list[str]] = {}
+    for noun in nouns:
+        job = SEGMENTATION_SEMANTIC if is_stuff(noun.name) else DETECTION_OPEN_VOCABULARY
+        jobs.setdefault(job, []).append(noun.name)
+    return jobs
 
 
 def _doubts(found: Sequence[_Found]) -> Iterator[str]:
