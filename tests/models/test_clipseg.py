@@ -263,6 +263,20 @@ def test_missing_weights_are_told_and_not_made_up(checkpoint: Path, tmp_path: Pa
         ClipSeg.load(tmp_path, Placement())
 
 
+def test_the_older_form_of_the_preprocessors_file_is_read(checkpoint: Path, tmp_path: Path, photo: Photo) -> None:
+    """The library's own choice of a class stumbles over the names of before its image processors."""
+    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    told = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    del told["image_processor_type"]
+    older = {**told, "feature_extractor_type": "ViTFeatureExtractor", "size": SIDE}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(older))
+    old, new = ClipSeg.load(tmp_path, Placement()), ClipSeg.load(checkpoint, Placement())
+    images = photo("rocket").resize((120, 80))
+    seen, again = (model._pixels(images=images, return_tensors="pt")["pixel_values"] for model in (old, new))
+    assert seen.shape == (1, 3, SIDE, SIDE)
+    assert np.array_equal(seen.numpy(), again.numpy())
+
+
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=f"models pull {ClipSeg.card.name}"):
         ClipSeg.load(tmp_path, Placement())

@@ -248,6 +248,20 @@ def test_a_checkpoint_that_needs_another_package_is_told(checkpoints: dict[type[
         Detr.load(tmp_path, Placement())
 
 
+def test_the_older_form_of_the_preprocessors_file_is_read(
+    checkpoints: dict[type[Either], Path], tmp_path: Path, photo: Photo
+) -> None:
+    """The library's own choice of a class stumbles over the names of before its image processors."""
+    shutil.copytree(checkpoints[Detr], tmp_path, dirs_exist_ok=True)
+    told = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    del told["image_processor_type"]
+    older = {**told, "feature_extractor_type": "DetrFeatureExtractor", "size": 96, "max_size": 160}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(older))
+    image = photo("rocket").resize((300, 100))
+    seen = Detr.load(tmp_path, Placement())._pixels(images=image, return_tensors="pt")["pixel_values"]
+    assert seen.shape == (1, 3, 53, 160)
+
+
 @pytest.mark.parametrize("kind", [Detr, RtDetr])
 def test_an_empty_folder_is_told(tmp_path: Path, kind: type[Either]) -> None:
     with pytest.raises(WeightsError, match=f"models pull {kind.card.name}"):

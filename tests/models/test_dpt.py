@@ -151,6 +151,20 @@ def test_another_kind_of_checkpoint_is_refused(checkpoint: Path, tmp_path: Path)
         Dpt.load(tmp_path, Placement())
 
 
+def test_the_older_form_of_the_preprocessors_file_is_read(checkpoint: Path, tmp_path: Path, photo: Photo) -> None:
+    """The library's own choice of a class stumbles over the names of before its image processors."""
+    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    told = json.loads((checkpoint / "preprocessor_config.json").read_text())
+    del told["image_processor_type"]
+    older = {**told, "feature_extractor_type": "DPTFeatureExtractor", "size": SIDE}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(older))
+    old, new = Dpt.load(tmp_path, Placement()), Dpt.load(checkpoint, Placement())
+    images = photo("rocket").resize((120, 80))
+    seen, again = (model._pixels(images=images, return_tensors="pt")["pixel_values"] for model in (old, new))
+    assert seen.shape == (1, 3, SIDE, SIDE)
+    assert np.array_equal(seen.numpy(), again.numpy())
+
+
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=f"models pull {Dpt.card.name}"):
         Dpt.load(tmp_path, Placement())

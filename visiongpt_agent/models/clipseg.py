@@ -60,7 +60,7 @@ class ClipSeg(Model):
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         head = "CLIPSegForImageSegmentation"
         network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer"
+            cls.card, folder, placement, head, "ViTImageProcessorPil", "AutoTokenizer"
         )
         return cls(network, pixels, tokenizer, placement)
 

@@ -45,6 +45,7 @@ class _Detr(Model):
     """What both have in common: queries, each of which answers with a box and a score for each class."""
 
     _head: ClassVar[str]
+    _processor: ClassVar[str]
     classes: tuple[str, ...] = COCO
     threshold: float
 
@@ -55,7 +56,7 @@ class _Detr(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, "AutoImageProcessor")
+        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, cls._processor)
         return cls(network, pixels, placement)
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
@@ -93,6 +94,7 @@ class RtDetr(_Detr):
     )
     threshold: float = 0.5
     _head = "RTDetrForObjectDetection"
+    _processor = "RTDetrImageProcessorPil"
 
     @staticmethod
     def _scores(logits: Any) -> Any:
@@ -115,6 +117,7 @@ class Detr(_Detr):
     )
     threshold: float = 0.7
     _head = "DetrForObjectDetection"
+    _processor = "DetrImageProcessorPil"
 
     @staticmethod
     def _scores(logits: Any) -> Any:

@@ -45,7 +45,7 @@ class Dpt(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, "DPTForDepthEstimation", "AutoImageProcessor")
+        network, pixels = read_checkpoint(cls.card, folder, placement, "DPTForDepthEstimation", "DPTImageProcessorPil")
         return cls(network, pixels, placement)
 
     def depth(self, image: Image.Image) -> FloatArray:

@@ -48,7 +48,7 @@ class Siglip(Model):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, "SiglipModel", "AutoImageProcessor", "AutoTokenizer"
+            cls.card, folder, placement, "SiglipModel", "SiglipImageProcessorPil", "AutoTokenizer"
         )
         return cls(network, pixels, tokenizer, placement)
 

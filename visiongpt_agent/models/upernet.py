@@ -78,7 +78,7 @@ class UperNet(Model):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         head = "UperNetForSemanticSegmentation"
-        network, pixels = read_checkpoint(cls.card, folder, placement, head, "AutoImageProcessor")
+        network, pixels = read_checkpoint(cls.card, folder, placement, head, "SegformerImageProcessorPil")
         return cls(network, pixels, placement)
 
     def knows(self, word: str) -> bool:
