@@ -44,3 +44,42 @@ def read_checkpoint(
         reason = str(error).splitlines()[0][:120]
         raise WeightsError(f"{folder} holds no {card.title} ({reason}): visiongpt models pull {card.name}") from error
     return model.to(placement.device).eval(), *parts
+
+
+def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, Any]:
+    """What a file that ``torch.save`` wrote holds, on the CPU; only tensors and plain values are read, no code is run.
+
+    Raises:
+        WeightsError: If the file is not there, cannot be read, holds anything else, or is not a dict.
+    """
+    import torch
+
+    try:
+        if folder is None:
+            raise OSError("no folder was given")
+        held = torch.load(folder / name, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises almost anything
+        raise unusable(card, folder, error) from error
+    if not isinstance(held, dict):
+        raise unusable(card, folder, f"{name} holds a {type(held).__name__}")
+    return held
+
+
+def fill(card: ModelCard, folder: Path | None, network: Any, weights: dict[str, Any]) -> None:
+    """Put weights by name into a network.
+
+    Raises:
+        WeightsError: If one is missing, has another shape or is not the network's.
+    """
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError) as error:
+        raise unusable(card, folder, " ".join(str(error).split())) from error
+
+
+def unusable(card: ModelCard, folder: Path | None, reason: object) -> WeightsError:
+    """The error that says that a folder does not hold a model, and what brings it."""
+    first = (str(reason).splitlines() or [type(reason).__name__])[0][:160]
+    return WeightsError(f"{folder} holds no {card.title} ({first}): visiongpt models pull {card.name}")
