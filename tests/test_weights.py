@@ -228,7 +228,7 @@ def server() -> Iterator[str]:
     """A server's address: ``/model.pth`` is moved to ``/real``, which it gives; ``/short`` stops half-way."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - as the base class calls it
+        def do_GET(self) -> None:
             if self.path == "/model.pth":
                 self.send_response(302)
                 self.send_header("Location", "/real")
@@ -285,7 +285,7 @@ def test_a_download_with_parts_of_the_hub_is_brought_in_one_folder(store: Weight
     assert source.describe() == f"https://example.org/model.pth, hub someone/words at {'1' * 12}"
     (tmp_path / "words").mkdir()
     (tmp_path / "model.pth").write_bytes(WHOLE)
-    with pytest.raises(WeightsError, match="is not a folder; bring a folder with model.pth, words/vocab.txt"):
+    with pytest.raises(WeightsError, match=r"is not a folder; bring a folder with model\.pth, words/vocab\.txt"):
         store.pull(model(source), origin=tmp_path / "model.pth")
     with pytest.raises(WeightsError, match=r"holds no words/vocab\.txt"):
         store.pull(model(source), origin=tmp_path)

@@ -113,7 +113,8 @@ class GroundingDinoSwinT(GroundingDino):
         """As the base class; the network turns the text into tokens itself, by the same tokenizer."""
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, for what the package uses that will go
             out = self._network(seen, captions=[text])
         return out["pred_boxes"][0].float().cpu().numpy(), out["pred_logits"][0].float().sigmoid().cpu().numpy()
 
@@ -127,7 +128,7 @@ class GroundingDinoSwinB(GroundingDinoSwinT):
         "v0.1.0-alpha2/groundingdino_swinb_cogcoor.pth",
         "46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",
         size=939_000_000,
-        memory=3_100_000_000,  # 234 million parameters, as above
+        memory=2_900_000_000,  # 233 million parameters, as above
         rank=1,
     )
     _configuration: ClassVar[str] = "groundingdino.config.GroundingDINO_SwinB_cfg"
@@ -164,9 +165,10 @@ def text_encoder() -> type[Any]:
 
 def _build(configuration: str, words: Any, bert: Any) -> Any:
     """The network with random weights, around a tokenizer and a ``BertModel``."""
-    with _patching, warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of timm, for how the package imports it
-        package = importlib.import_module("groundingdino.models")
+    with _patching:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of timm, for how the package imports it
+            package = importlib.import_module("groundingdino.models")
         known = vars(importlib.import_module(configuration))
         # Gradient checkpoints change nothing but the speed, and that only of training.
         wanted = {**known, "use_checkpoint": False, "use_transformer_ckpt": False}

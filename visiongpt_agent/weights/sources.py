@@ -287,7 +287,7 @@ class Download(Fetched):
     """Weights that their authors publish as single files, each at an address of its own.
 
     Attributes:
-        files: For each file of the model folder its URL and its sha256; where that is ``""``, the URL must be ``https``.
+        files: For each file of the model folder its URL and sha256; where that is ``""``, the URL must be ``https``.
         size: Bytes of all files, 0 if unknown; progress is measured against it.
         parts: Hub repositories that the model needs as well, by the sub-folder that receives them.
     """

@@ -26,10 +26,7 @@ from visiongpt_agent.tools.detect_objects import detect_objects
 
 for _package in ("torchvision", "groundingdino"):
     pytest.importorskip(_package, reason="needs pip install 'visiongpt-agent[paper]'", exc_type=ImportError)
-pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
-    pytest.mark.filterwarnings("ignore:torch.meshgrid", "ignore::FutureWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("error")]
 
 Photo = Callable[[str], Image.Image]
 FILE = "groundingdino_swint_ogc.pth"
