@@ -81,5 +81,7 @@ def fill(card: ModelCard, folder: Path | None, network: Any, weights: dict[str, 
 
 def unusable(card: ModelCard, folder: Path | None, reason: object) -> WeightsError:
     """The error that says that a folder does not hold a model, and what brings it."""
+    if type(reason).__name__ == "UnpicklingError":  # which advises to read it with its code run
+        reason = "it is damaged, or holds more than weights"
     first = (str(reason).splitlines() or [type(reason).__name__])[0][:160]
     return WeightsError(f"{folder} holds no {card.title} ({first}): visiongpt models pull {card.name}")

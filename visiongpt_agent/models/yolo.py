@@ -70,7 +70,7 @@ def yolo_card(
         memory=memory,
         rank=rank,
         source=Download({Path(file).name: (f"{_SOURCE}/{file}", sha256)}, size=size, parts=parts or {}),
-        modules=("ultralytics", "torchvision", "ultralytics_thop"),
+        modules=("ultralytics", "torchvision"),
         extra="yolo",
         notice=NOTICE,
         devices=("cuda", "cpu"),
@@ -188,8 +188,8 @@ class Answer:
     Attributes:
         boxes: float32 ``(N, 4)``, ``xyxy`` in pixels of the picture.
         scores: float32 ``(N, classes)`` from 0 to 1.
-        points: float32 ``(N, joints, 3)``: x and y in pixels of the picture and a score from 0 to 1; no joints where the
-            network knows none.
+        points: float32 ``(N, joints, 3)``: x and y in pixels of the picture and a score from 0 to 1; a network without
+            joints has 0 of them.
     """
 
     boxes: FloatArray
@@ -199,7 +199,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a picture lies in the network's input: factors across and down, then ``left, top`` in pixels of the input."""
+    """Where a picture lies in the network's input: factors across and down, and its left and upper edge in pixels."""
 
     factors: tuple[float, float]
     corner: tuple[int, int]
@@ -265,7 +265,7 @@ class YoloNetwork:
         return bool(self.network.end2end)
 
     def look(self, image: Image.Image, words: Any = None) -> Answer:
-        """What it sees in a picture; ``words``, float ``(1, N, C)``, are what a network of open vocabulary looks for."""
+        """What it sees in a picture; a network of open vocabulary looks for ``words``, float ``(1, N, C)``."""
         import torch
 
         head = self.network.model[-1]
@@ -411,12 +411,16 @@ def detections(
         threshold: Least score.
         alone: Whether each object has one box only, so that none has to be dropped.
     """
-    best = answer.scores.max(axis=1)
+    best, kind = answer.scores.max(axis=1), answer.scores.argmax(axis=1)
     order = np.argsort(-best, kind="stable")[:_CANDIDATES]
     order = order[best[order] >= threshold]
-    labels = [names[number] for number in answer.scores[order].argmax(axis=1)]
-    found = Regions.clipped(size, answer.boxes[order], labels, best[order])
-    return found if alone else found.nms(_SAME_OBJECT)
+    if not alone:  # before the boxes are clipped, as the networks are evaluated
+        from torch import from_numpy
+        from torchvision.ops import batched_nms
+
+        parts = (from_numpy(np.ascontiguousarray(part[order])) for part in (answer.boxes, best, kind))
+        order = order[batched_nms(*parts, _SAME_OBJECT).numpy()]
+    return Regions.clipped(size, answer.boxes[order], [names[number] for number in kind[order]], best[order])
 
 
 def _weights(network: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -320,12 +320,12 @@ def test_what_is_no_such_checkpoint_is_refused(checkpoint: Path, tmp_path: Path)
     torch.save([1, 2], tmp_path / FILE)
     refused("holds a list")
     (tmp_path / FILE).write_bytes(b"<html>not found</html>")
-    refused()
+    refused("it is damaged")
     mark = tmp_path / "was-here"
     torch.save({"a": Bomb(mark)}, tmp_path / FILE)
-    refused()
+    refused("holds more than weights")
     (tmp_path / FILE).write_bytes(pickle.dumps(Bomb(mark)))
-    refused()
+    refused("holds more than weights")
     assert not mark.exists(), "a checkpoint ran code"
 
 
