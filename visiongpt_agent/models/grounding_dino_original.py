@@ -113,8 +113,7 @@ class GroundingDinoSwinT(GroundingDino):
         """As the base class; the network turns the text into tokens itself, by the same tokenizer."""
         import torch
 
-        with torch.inference_mode(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch, for what the package uses that will go
+        with torch.inference_mode(), _quiet():
             out = self._network(seen, captions=[text])
         return out["pred_boxes"][0].float().cpu().numpy(), out["pred_logits"][0].float().sigmoid().cpu().numpy()
 
@@ -165,15 +164,21 @@ def text_encoder() -> type[Any]:
 
 def _build(configuration: str, words: Any, bert: Any) -> Any:
     """The network with random weights, around a tokenizer and a ``BertModel``."""
-    with _patching:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of timm, for how the package imports it
-            package = importlib.import_module("groundingdino.models")
+    with _patching, _quiet():
+        package = importlib.import_module("groundingdino.models")
         known = vars(importlib.import_module(configuration))
         # Gradient checkpoints change nothing but the speed, and that only of training.
         wanted = {**known, "use_checkpoint": False, "use_transformer_ckpt": False}
         with _given_words(words, bert):
             return package.build_model(SimpleNamespace(**wanted))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of torch and timm for what the package uses that will go."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

@@ -68,8 +68,7 @@ class YoloPose(Model):
         answer = self._network.look(image)
         scores = answer.scores.max(axis=1)
         there = np.flatnonzero(scores >= _FAINTEST)
-        people = np.clip(answer.boxes[there], 0, np.array([*image.size, *image.size], np.float32))
-        for box, person in matches(wanted, people, scores[there]):
+        for box, person in matches(image.size, wanted, answer.boxes[there], scores[there]):
             joints[box] = answer.points[there[person]]
         return joints
 
@@ -89,10 +88,11 @@ class YoloV8Pose(YoloPose):
     )
 
 
-def matches(boxes: FloatArray, people: FloatArray, scores: FloatArray) -> list[tuple[int, int]]:
+def matches(size: tuple[int, int], boxes: FloatArray, people: FloatArray, scores: FloatArray) -> list[tuple[int, int]]:
     """Which box is whose: pairs of positions, those that overlap most first, each box and each person once.
 
     Args:
+        size: ``(width, height)`` of the picture.
         boxes: Those asked for, ``xyxy`` ``(N, 4)`` in pixels.
         people: Those found, ``(M, 4)``; some may be the same person, slightly otherwise, of whom the surest is taken.
         scores: How sure the network is of each, ``(M,)``.
@@ -101,7 +101,8 @@ def matches(boxes: FloatArray, people: FloatArray, scores: FloatArray) -> list[t
     from torchvision.ops import box_iou, nms
 
     once = nms(from_numpy(people), from_numpy(scores), _SAME_OBJECT).numpy()
-    overlap = box_iou(from_numpy(boxes), from_numpy(people[once])).numpy()
+    inside = np.clip(people[once], 0, np.array([*size, *size], np.float32))
+    overlap = box_iou(from_numpy(boxes), from_numpy(inside)).numpy()
     pairs = list[tuple[int, int]]()
     while overlap.size and overlap.max() >= _LEAST_OVERLAP:
         box, person = (int(i) for i in np.unravel_index(overlap.argmax(), overlap.shape))

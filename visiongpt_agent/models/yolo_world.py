@@ -54,11 +54,9 @@ class YoloWorld(Model):
         network = YoloNetwork.load(cls.card, folder, placement, ("WorldDetect",))
         assert folder is not None  # or else there was no network
         clip, tokenizer = read_checkpoint(cls.card, folder / _CLIP, placement, "CLIPModel", "AutoTokenizer")
-        compared = network.network.model[-1].cv3[0][-1].out_channels
-        if clip.config.projection_dim != compared:
-            raise unusable(
-                cls.card, folder, f"{_CLIP} has words of {clip.config.projection_dim} numbers, not {compared}"
-            )
+        given, wanted = clip.config.projection_dim, network.network.model[-1].cv3[0][-1].out_channels
+        if given != wanted:
+            raise unusable(cls.card, folder, f"{_CLIP} gives {given} numbers for a word, and it wants {wanted}")
         del clip.vision_model
         return cls(network, clip, tokenizer)
 

@@ -38,8 +38,11 @@ SIZES = {"enc_layers": 2, "dec_layers": 2, "dim_feedforward": 16, "num_queries":
 def small_network() -> Iterator[None]:
     """The package builds a network of two layers on a narrow Swin where it would build the real one."""
     import importlib
+    import warnings
 
-    backbone: Any = importlib.import_module("groundingdino.models.GroundingDINO.backbone.backbone")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of timm, for how the package imports it
+        backbone: Any = importlib.import_module("groundingdino.models.GroundingDINO.backbone.backbone")
     configuration = importlib.import_module("groundingdino.config.GroundingDINO_SwinT_OGC")
     swin = importlib.import_module("groundingdino.models.GroundingDINO.backbone.swin_transformer").SwinTransformer
 
@@ -129,8 +132,8 @@ def test_the_text_encoder_is_bert(attention: str) -> None:
         vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2
     )
     config._attn_implementation = attention
-    bert = transformers.BertModel(config).eval()
-    encoder = text_encoder()(bert_model=bert).eval()
+    bert: Any = transformers.BertModel(config)
+    encoder = text_encoder()(bert_model=bert.eval()).eval()
     assert set(encoder.state_dict()) == set(bert.state_dict())
     words = {"input_ids": torch.randint(0, 50, (2, 9)), "token_type_ids": torch.zeros(2, 9, dtype=torch.long)}
     words["position_ids"] = torch.tensor([[0, 0, 1, 2, 0, 1, 2, 3, 0]]).expand(2, 9)

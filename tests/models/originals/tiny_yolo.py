@@ -33,6 +33,8 @@ def tiny_network(plan: str, names: tuple[str, ...] = COCO) -> Any:
                 weight.mul_(0.3 if name.endswith(".2.weight") and "cv3." in name else 3.0)
             elif name.endswith(".2.bias") and "cv3." in name:
                 weight.copy_(torch.randn_like(weight) - 2)
+            elif "cv4." in name and "world" in plan:  # what a likeness with a word is multiplied by, and what is added
+                weight.fill_({"logit_scale": -6.0, "bias": -1.0}.get(name.rsplit(".", 1)[1], 1.0))
             elif name.endswith(".2.bias") and "cv2." in name and len(weight) == 64:  # sides of a stride or two
                 weight.copy_(-torch.arange(16).repeat(4) / 2)
     network.names = dict(enumerate(names))
@@ -45,7 +47,7 @@ def tiny_checkpoint(path: Path, plan: str, names: tuple[str, ...] = COCO, **chan
     from ultralytics.utils import IterableSimpleNamespace
 
     network = tiny_network(plan, names)
-    network.args = IterableSimpleNamespace(imgsz=SIDE, task="detect")
+    network.args = IterableSimpleNamespace(imgsz=SIDE)
     network.pt_path = Path("runs/best.pt")
     held = {
         "epoch": -1,
@@ -53,7 +55,7 @@ def tiny_checkpoint(path: Path, plan: str, names: tuple[str, ...] = COCO, **chan
         "model": copy.deepcopy(network).half(),
         "ema": None,
         "optimizer": None,
-        "train_args": {"imgsz": SIDE, "data": "coco.yaml", "project": None},
+        "train_args": {"imgsz": SIDE, "task": "pose" if "pose" in plan else "detect", "project": None},
         "date": datetime(2026, 1, 1).isoformat(),
         "version": "8.4.190",
     }
