@@ -102,8 +102,7 @@ class Yolo(Model):
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
         """All objects with a score of at least ``threshold`` (0 to 1), surest first, labelled with ``classes``."""
-        answer = self._network.look(image)
-        return detections(image.size, answer, self.classes, threshold, alone=self._network.end_to_end)
+        return detections(image.size, self._network.look(image), self.classes, threshold)
 
 
 class Yolo11Nano(Yolo):
@@ -254,15 +253,11 @@ class YoloNetwork:
             except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise unusable(card, folder, f"{file} describes no network: {error}") from error
         fill(card, folder, network, held.weights)
+        network.end2end = False  # of two heads the one that the package predicts with, if nothing else is asked for
         stride = int(max(network.stride))
         return cls(
             network.to(placement.device).eval(), held.names, math.ceil(held.side / stride) * stride, placement.device
         )
-
-    @property
-    def end_to_end(self) -> bool:
-        """Whether it gives each object one box only."""
-        return bool(self.network.end2end)
 
     def look(self, image: Image.Image, words: Any = None) -> Answer:
         """What it sees in a picture; a network of open vocabulary looks for ``words``, float ``(1, N, C)``."""
@@ -279,7 +274,7 @@ class YoloNetwork:
                 out, _ = self.network(pixels, txt_feats=words)
             rows = out[0].float().cpu().numpy()
             classes = int(head.nc)
-        boxes, scores, rest = one_a_row(rows, classes) if self.end_to_end else columns(rows, classes)
+        boxes, scores, rest = columns(rows, classes)
         points = rest.reshape(len(rest), -1, 3) if rest.size else np.zeros((len(boxes), 0, 3), np.float32)
         points = np.concatenate([frame.to_picture(points[..., :2]), points[..., 2:]], axis=-1)
         return Answer(frame.to_picture(boxes.reshape(-1, 2, 2)).reshape(-1, 4), scores, points)
@@ -392,34 +387,24 @@ def columns(rows: FloatArray, classes: int) -> tuple[FloatArray, FloatArray, Flo
     return boxes, turned[:, 4 : 4 + classes], turned[:, 4 + classes :]
 
 
-def one_a_row(rows: FloatArray, classes: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The same from ``(N, 6 + rest)``: a box ``xyxy``, its score, the number of its class."""
-    scores = np.zeros((len(rows), classes), np.float32)
-    scores[np.arange(len(rows)), rows[:, 5].astype(int)] = rows[:, 4]
-    return rows[:, :4], scores, rows[:, 6:]
-
-
-def detections(
-    size: tuple[int, int], answer: Answer, names: tuple[str, ...], threshold: float, *, alone: bool
-) -> Regions:
-    """Regions from an answer, surest first: each box with its best class.
+def detections(size: tuple[int, int], answer: Answer, names: tuple[str, ...], threshold: float) -> Regions:
+    """Regions from an answer, surest first: each box with its best class, and one box for each object.
 
     Args:
         size: ``(width, height)`` of the picture.
         answer: The network's.
         names: Of its classes.
         threshold: Least score.
-        alone: Whether each object has one box only, so that none has to be dropped.
     """
+    from torch import from_numpy
+    from torchvision.ops import batched_nms
+
     best, kind = answer.scores.max(axis=1), answer.scores.argmax(axis=1)
     order = np.argsort(-best, kind="stable")[:_CANDIDATES]
     order = order[best[order] >= threshold]
-    if not alone:  # before the boxes are clipped, as the networks are evaluated
-        from torch import from_numpy
-        from torchvision.ops import batched_nms
-
-        parts = (from_numpy(np.ascontiguousarray(part[order])) for part in (answer.boxes, best, kind))
-        order = order[batched_nms(*parts, _SAME_OBJECT).numpy()]
+    # Before the boxes are clipped, as the networks are evaluated.
+    parts = (from_numpy(np.ascontiguousarray(part[order])) for part in (answer.boxes, best, kind))
+    order = order[batched_nms(*parts, _SAME_OBJECT).numpy()]
     return Regions.clipped(size, answer.boxes[order], [names[number] for number in kind[order]], best[order])
 
 

@@ -64,7 +64,7 @@ class YoloWorld(Model):
         """Objects labelled with the nouns, surest first, scores of at least ``threshold`` (0 to 1)."""
         names = tuple(dict.fromkeys(nouns))
         answer = self._network.look(image, self._embed(names))
-        return detections(image.size, answer, names, threshold, alone=self._network.end_to_end)
+        return detections(image.size, answer, names, threshold)
 
     def _embed(self, names: Sequence[str]) -> Any:
         """The words as CLIP has them: float32 ``(1, N, C)``, of unit length."""

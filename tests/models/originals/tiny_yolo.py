@@ -15,6 +15,13 @@ from visiongpt_agent.vocabulary import COCO
 SIDE = 160
 
 
+def plan_of(name: str) -> Any:
+    """A network of the real size by a plan of the package, with random weights."""
+    with _package() as tasks:
+        kind = tasks.PoseModel if "pose" in name else tasks.DetectionModel
+        return kind(name, verbose=False)
+
+
 def tiny_network(plan: str, names: tuple[str, ...] = COCO) -> Any:
     """A network by a plan of the package (``yolo11n.yaml``), at an eighth of the width, with weights that matter."""
     import torch
