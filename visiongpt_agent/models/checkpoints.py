@@ -1,4 +1,4 @@
-"""Reading checkpoints in the format of ``transformers`` from a folder on disk, never from a network."""
+"""Reading checkpoints from a folder on disk: never from a network, and without running code that they bring."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ def read_checkpoint(
             raise OSError(f"{len(lost)} weights are missing, {lost[0]} among them")
         parts = [getattr(library, name).from_pretrained(folder, local_files_only=True) for name in processors]
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise WeightsError(f"{folder} holds no {card.title} ({reason}): visiongpt models pull {card.name}") from error
+        raise unusable(card, folder, error) from error
     return model.to(placement.device).eval(), *parts
 
 

@@ -98,7 +98,11 @@ class Yolo(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        return cls(YoloNetwork.load(cls.card, folder, placement, ("Detect", "v10Detect")))
+        network = YoloNetwork.load(cls.card, folder, placement, ("Detect", "v10Detect"))
+        known = network.network.model[-1].nc
+        if known != len(network.names):
+            raise unusable(cls.card, folder, f"it knows {known} classes and has {len(network.names)} names")
+        return cls(network)
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
         """All objects with a score of at least ``threshold`` (0 to 1), surest first, labelled with ``classes``."""
@@ -243,13 +247,12 @@ class YoloNetwork:
         (file,) = card.source.files
         held = read_yolo(card, folder, file)
         kinds = {"Pose": "PoseModel", "Pose26": "PoseModel", "WorldDetect": "WorldModel"}
-        head = str(held.plan["head"][-1][2])
-        if head not in heads:
-            raise unusable(card, folder, f"{file} is of another kind, it ends in {head}")
+        if held.head not in heads:
+            raise unusable(card, folder, f"{file} is of another kind, it ends in {held.head}")
         with _package() as tasks:
             check_plan(card, folder, held.plan, tasks)
             try:
-                network = getattr(tasks, kinds.get(head, "DetectionModel"))(cfg=held.plan, verbose=False)
+                network = getattr(tasks, kinds.get(held.head, "DetectionModel"))(cfg=held.plan, verbose=False)
             except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise unusable(card, folder, f"{file} describes no network: {error}") from error
         fill(card, folder, network, held.weights)
@@ -282,9 +285,10 @@ class YoloNetwork:
 
 @dataclass(frozen=True)
 class YoloFile:
-    """What a checkpoint holds: the plan of the network, its weights by name, the classes, the side of its input."""
+    """What a checkpoint holds: the plan, its last layer, the weights by name, the classes, the side of the input."""
 
     plan: dict[str, Any]
+    head: str
     weights: dict[str, Any]
     names: tuple[str, ...]
     side: int
@@ -323,14 +327,20 @@ def read_yolo(card: ModelCard, folder: Path | None, file: str) -> YoloFile:
         raise
     except Exception as error:  # a damaged file raises almost anything
         raise unusable(card, folder, error) from error
-    network = (held.get("ema") or held.get("model")) if isinstance(held, dict) else None
-    plan, names = getattr(network, "yaml", None), getattr(network, "names", None)
-    if not isinstance(plan, dict) or not isinstance(names, dict) or not plan.get("head"):
-        raise unusable(card, folder, f"{file} holds no network of Ultralytics")
+    try:
+        return _taken(held)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise unusable(card, folder, f"{file} holds no network of Ultralytics") from error
+
+
+def _taken(held: Any) -> YoloFile:
+    (network, *_) = [held[key] for key in ("ema", "model") if isinstance(held.get(key), Inert)]
     trained = held.get("train_args")
     side = trained.get("imgsz") if isinstance(trained, dict) else None
+    names = network.names
     return YoloFile(
-        plan,
+        dict(network.yaml),
+        str(network.yaml["head"][-1][2]),
         dict(_weights(network)),
         tuple(str(names[number]) for number in sorted(names)),
         side if isinstance(side, int) and 32 <= side <= 4096 else _SIDE,

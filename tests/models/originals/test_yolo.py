@@ -305,6 +305,16 @@ def test_what_is_no_such_checkpoint_is_refused(folders: dict[type[Yolo], Path], 
     tiny_checkpoint(file, "yolo11n-pose.yaml", ("person",))
     refused("it ends in Pose")
     network = tiny_network("yolo11n.yaml")
+    for name, value in {"yaml": {"head": [[1]]}, "names": {0: "a", "b": "c"}, "_modules": [1]}.items():
+        broken = tiny_network("yolo11n.yaml")
+        broken.__dict__[name] = value
+        torch.save({"ema": None, "model": broken}, file)
+        refused("holds no network of Ultralytics")
+    torch.save({"ema": torch.zeros(2), "model": torch.zeros(2)}, file)
+    refused("holds no network of Ultralytics")
+    network.names = {0: "dog"}
+    torch.save({"model": network}, file)
+    refused("it knows 80 classes and has 1 names")
     del network.model[0].bn.weight
     torch.save({"model": network}, file)
     refused("model.0.bn.weight")
