@@ -19,6 +19,7 @@ from visiongpt_agent.models.grounding_dino_original import GroundingDinoSwinB, G
 from visiongpt_agent.models.segment_anything import SegmentAnything, SegmentAnythingHuge, SegmentAnythingLarge
 from visiongpt_agent.models.yolo import Yolo, Yolo11Nano, Yolo26Medium, Yolo26Nano, YoloV8Nano, YoloV8Small
 from visiongpt_agent.models.yolo_pose import YoloPose, YoloV8Pose
+from visiongpt_agent.models.yolo_world import YoloWorld
 
 for _package_name in ("torchvision", "segment_anything", "groundingdino", "ultralytics"):
     pytest.importorskip(_package_name, reason="needs pip install 'visiongpt-agent[paper,yolo]'", exc_type=ImportError)
@@ -69,9 +70,18 @@ def test_grounding_dino_fills_its_file(kind: type[GroundingDinoSwinT], size: int
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"), [(YoloV8Nano, 6_549_796), (YoloPose, 6_255_593), (YoloV8Pose, 6_832_633), (Yolo11Nano, 5_613_764)]
+    ("kind", "size"),
+    [
+        (YoloV8Nano, 6_549_796),
+        (Yolo11Nano, 5_613_764),
+        (Yolo, 40_684_120),
+        (Yolo26Medium, 44_255_705),
+        (YoloPose, 6_255_593),
+        (YoloV8Pose, 6_832_633),
+        (YoloWorld, 25_923_032),
+    ],
 )
-def test_yolo_fills_its_file(kind: type[Yolo] | type[YoloPose], size: int) -> None:
+def test_yolo_fills_its_file(kind: type[Yolo | YoloPose | YoloWorld], size: int) -> None:
     network = plan_of(f"{kind.card.name}.yaml")
     weights = network.half().state_dict()
     assert 0 < size - bytes_of(weights) < A_LAYER * len(weights)

@@ -18,8 +18,7 @@ SIDE = 160
 def plan_of(name: str) -> Any:
     """A network of the real size by a plan of the package, with random weights."""
     with _package() as tasks:
-        kind = tasks.PoseModel if "pose" in name else tasks.DetectionModel
-        return kind(name, verbose=False)
+        return _kind(tasks, name)(name, verbose=False)
 
 
 def tiny_network(plan: str, names: tuple[str, ...] = COCO) -> Any:
@@ -29,9 +28,8 @@ def tiny_network(plan: str, names: tuple[str, ...] = COCO) -> Any:
     with _package() as tasks:
         cfg = tasks.yaml_model_load(plan)
         cfg["scales"] = {key: [0.33, 0.125, 256] for key in cfg["scales"]}
-        kind = tasks.PoseModel if "pose" in plan else tasks.WorldModel if "world" in plan else tasks.DetectionModel
         torch.manual_seed(0)
-        network = kind(cfg, nc=len(names), verbose=False)
+        network = _kind(tasks, plan)(cfg, nc=len(names), verbose=False)
     with (
         torch.no_grad()
     ):  # the standard initialisation is so small, and so sure of nothing, that pictures do not matter
@@ -68,3 +66,7 @@ def tiny_checkpoint(path: Path, plan: str, names: tuple[str, ...] = COCO, **chan
     }
     torch.save({**held, **changes}, path)
     return path
+
+
+def _kind(tasks: Any, plan: str) -> Any:
+    return tasks.PoseModel if "pose" in plan else tasks.WorldModel if "world" in plan else tasks.DetectionModel
