@@ -1,4 +1,4 @@
-"""The folder that Ultralytics keeps its settings in, for the whole session: it reads its place once, when imported."""
+"""Ultralytics, imported by a test or by an adapter, asks no host and keeps its settings in a folder of the session's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def settings_of_ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+def quiet_ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:  # it reads them once, when it is imported
         patch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("ultralytics")))
+        patch.setenv("YOLO_OFFLINE", "true")
+        patch.setenv("YOLO_AUTOINSTALL", "false")
         yield

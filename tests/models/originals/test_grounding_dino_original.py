@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models.originals.needed import needed
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.grounding_dino_original import GroundingDinoSwinB, GroundingDinoSwinT, text_encoder
@@ -24,8 +25,7 @@ from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.detect_objects import detect_objects
 
-for _package in ("torchvision", "groundingdino"):
-    pytest.importorskip(_package, reason="needs pip install 'visiongpt-agent[paper]'", exc_type=ImportError)
+needed("paper", "torchvision", "groundingdino")
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("error")]
 
 Photo = Callable[[str], Image.Image]

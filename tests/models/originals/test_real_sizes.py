@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.models.originals.needed import needed
 from tests.models.originals.tiny_yolo import plan_of
 from visiongpt_agent.models import grounding_dino_original, segment_anything
 from visiongpt_agent.models.base import Placement
@@ -21,8 +22,7 @@ from visiongpt_agent.models.yolo import Yolo, Yolo11Nano, Yolo26Medium, Yolo26Na
 from visiongpt_agent.models.yolo_pose import YoloPose, YoloV8Pose
 from visiongpt_agent.models.yolo_world import YoloWorld
 
-for _package_name in ("torchvision", "segment_anything", "groundingdino", "ultralytics"):
-    pytest.importorskip(_package_name, reason="needs pip install 'visiongpt-agent[paper,yolo]'", exc_type=ImportError)
+needed("paper,yolo", "torchvision", "segment_anything", "groundingdino", "ultralytics")
 pytestmark = pytest.mark.slow
 
 A_TENSOR = 700

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models.originals.needed import needed
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
@@ -28,8 +29,7 @@ from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.segment_objects import segment_objects
 
-for _package in ("torchvision", "segment_anything"):
-    pytest.importorskip(_package, reason="needs pip install 'visiongpt-agent[paper]'", exc_type=ImportError)
+needed("paper", "torchvision", "segment_anything")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]

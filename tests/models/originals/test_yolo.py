@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models.originals.needed import needed
 from tests.models.originals.tiny_yolo import SIDE, tiny_checkpoint, tiny_network
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
@@ -28,8 +29,7 @@ from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.detect_objects import detect_objects
 from visiongpt_agent.vocabulary import COCO
 
-for _package_name in ("torchvision", "ultralytics"):
-    pytest.importorskip(_package_name, reason="needs pip install 'visiongpt-agent[yolo]'", exc_type=ImportError)
+needed("yolo", "torchvision", "ultralytics")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
