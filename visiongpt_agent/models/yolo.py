@@ -319,10 +319,8 @@ def read_yolo(card: ModelCard, folder: Path | None, file: str) -> YoloFile:
     try:
         if folder is None:
             raise OSError("no folder was given")
-        path = folder / file
-        named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        with _reading, torch.serialization.safe_globals([(Inert, name) for name in named]):
-            held = torch.load(path, map_location="cpu", weights_only=True)
+        with _all_inert(folder / file):
+            held = torch.load(folder / file, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises almost anything
@@ -331,6 +329,26 @@ def read_yolo(card: ModelCard, folder: Path | None, file: str) -> YoloFile:
         return _taken(held)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise unusable(card, folder, f"{file} holds no network of Ultralytics") from error
+
+
+@contextmanager
+def _all_inert(path: Path) -> Iterator[None]:
+    """Whatever a checkpoint names, torch takes for :class:`Inert`, also what somebody has told it to trust."""
+    from torch import serialization
+
+    with _reading:
+        trusted = serialization.get_safe_globals()
+        serialization.clear_safe_globals()
+        try:
+            named = serialization.get_unsafe_globals_in_checkpoint(path)
+            serialization.add_safe_globals([(Inert, name) for name in named])
+            yield
+        finally:
+            added = [
+                one for one in serialization.get_safe_globals() if not (isinstance(one, tuple) and one[0] is Inert)
+            ]
+            serialization.clear_safe_globals()
+            serialization.add_safe_globals([*trusted, *added])
 
 
 def _taken(held: Any) -> YoloFile:

@@ -1,4 +1,4 @@
-"""Ultralytics, imported by a test or by an adapter, asks no host and keeps its settings in a folder of the session's."""
+"""Ultralytics, whether a test or an adapter imports it, asks no host and keeps its settings in a temporary folder."""
 
 from __future__ import annotations
 

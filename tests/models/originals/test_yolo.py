@@ -244,6 +244,22 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path, kind: type[Any], photo: Photo
     assert not mark.exists()
 
 
+def test_what_the_process_trusts_is_not_made_either(tmp_path: Path) -> None:
+    import torch
+    from ultralytics.nn import tasks
+
+    mark = tmp_path / "was-here"
+    tiny_checkpoint(tmp_path / "yolo11n.pt", "yolo11n.yaml", optimizer=Evaluated(mark))
+    trusted: list[Any] = [tasks.DetectionModel, torch.nn.Conv2d, (eval, "builtins.eval")]
+    with torch.serialization.safe_globals(trusted):
+        before = torch.serialization.get_safe_globals()
+        model = Yolo11Nano.load(tmp_path, Placement())
+        assert set(torch.serialization.get_safe_globals()) == set(before)
+    assert not mark.exists()
+    held = tiny_network("yolo11n.yaml").half().float()
+    assert torch.equal(model._network.network.model[0].conv.weight, held.model[0].conv.weight)
+
+
 def planned(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     import torch
 
