@@ -94,10 +94,10 @@ def test_the_table_has_every_tool_in_its_order() -> None:
 
 def test_the_table_says_what_runs_with_the_embedded_weights() -> None:
     from visiongpt_agent.models.registry import Registry
-    from visiongpt_agent.weights import Hub
+    from visiongpt_agent.weights import Download, Hub
 
     registry = Registry()
-    embedded = {job for card in registry.cards() if not isinstance(card.source, Hub) for job in card.jobs}
+    embedded = {job for card in registry.cards() if not isinstance(card.source, Hub | Download) for job in card.jobs}
     runs = {
         name for name, spec in catalog().items() if all(any(job in embedded for job in jobs_) for jobs_ in spec.needs)
     }

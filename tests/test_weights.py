@@ -15,6 +15,8 @@ import tarfile
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,7 +25,7 @@ import pytest
 from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.settings import Settings, format_bytes, parse_bytes
-from visiongpt_agent.weights import Hub, Installed, LocalFolder, Npm, Packaged, Source, WeightStore, Wheel
+from visiongpt_agent.weights import Download, Hub, Installed, LocalFolder, Npm, Packaged, Source, WeightStore, Wheel
 
 FIRST, SECOND = os.urandom(70_000), b"second half"
 WHOLE = FIRST + SECOND
@@ -221,6 +223,79 @@ def test_a_model_of_several_repositories_lies_in_one_folder(store: WeightStore, 
     assert (folder / "parts" / "a" / "config.json").read_text() == "[]"
 
 
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server's address: ``/model.pth`` is moved to ``/real``, which it gives; ``/short`` stops half-way."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/model.pth":
+                self.send_response(302)
+                self.send_header("Location", "/real")
+                self.end_headers()
+            elif self.path in ("/real", "/short"):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(WHOLE)))
+                self.end_headers()
+                self.wfile.write(WHOLE if self.path == "/real" else FIRST)
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_file_is_downloaded_from_its_address(store: WeightStore, server: str) -> None:
+    source = Download({"model.pth": (f"{server}/model.pth", sha256(WHOLE))}, size=len(WHOLE))
+    reports = list[tuple[str, int, int]]()
+    folder = store.pull(model(source), progress=lambda *report: reports.append(report))
+    assert folder is not None
+    assert (folder / "model.pth").read_bytes() == WHOLE
+    assert ("downloading model.pth", len(WHOLE), len(WHOLE)) in reports
+    assert store.verify(card(source)).present
+    assert source.describe() == f"{server}/model.pth"
+
+
+@pytest.mark.parametrize(
+    ("path", "pin", "message"),
+    [
+        ("/real", sha256(b"as it was"), "not the pinned"),
+        ("/nowhere", sha256(WHOLE), "could not be downloaded .*404.* pull --from"),
+        ("/short", sha256(WHOLE), "could not be downloaded .* pull --from"),
+    ],
+)
+def test_a_download_that_is_not_whole_leaves_nothing(
+    store: WeightStore, server: str, path: str, pin: str, message: str
+) -> None:
+    tiny = model(Download({"model.pth": (server + path, pin)}))
+    with pytest.raises(WeightsError, match=message):
+        store.pull(tiny)
+    assert store.state(tiny.card).status == "absent"
+    assert leftovers(store) == []
+
+
+def test_a_download_with_parts_of_the_hub_is_brought_in_one_folder(store: WeightStore, tmp_path: Path) -> None:
+    words = Hub("someone/words", "1" * 40, {"vocab.txt": ""})
+    source = Download({"model.pth": ("https://example.org/model.pth", "")}, parts={"words": words})
+    assert source.describe() == f"https://example.org/model.pth, hub someone/words at {'1' * 12}"
+    (tmp_path / "words").mkdir()
+    (tmp_path / "model.pth").write_bytes(WHOLE)
+    with pytest.raises(WeightsError, match=r"is not a folder; bring a folder with model\.pth, words/vocab\.txt"):
+        store.pull(model(source), origin=tmp_path / "model.pth")
+    with pytest.raises(WeightsError, match=r"holds no words/vocab\.txt"):
+        store.pull(model(source), origin=tmp_path)
+    (tmp_path / "words" / "vocab.txt").write_text("dog")
+    folder = store.pull(model(source), origin=tmp_path)
+    assert folder is not None
+    assert (folder / "words" / "vocab.txt").read_text() == "dog"
+    assert (folder / "model.pth").read_bytes() == WHOLE
+
+
 def changed_archive(wheel: Path, tgz: Path) -> tuple[Source, Path]:
     source = wheel_source(wheel)
     wheel.write_bytes(wheel.read_bytes() + b"\0")
@@ -288,6 +363,8 @@ def test_what_is_not_as_pinned_is_refused_and_leaves_nothing(
 def test_a_source_without_any_pin_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="pin the sha256"):
         Wheel("tiny", "1", members={"a": ("b", "")})
+    with pytest.raises(ValueError, match="pin the sha256"):
+        Download({"a": ("http://example.org/a", "")})
 
 
 def change_content(folder: Path) -> None:

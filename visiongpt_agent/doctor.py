@@ -126,10 +126,11 @@ def _device(wanted: str) -> str:
 
 
 def _profile(registry: Registry) -> str:
-    from visiongpt_agent.weights import Hub, LocalFolder
+    from visiongpt_agent.weights import Download, Hub, LocalFolder
 
     in_use = [card for card in registry.cards() if not registry.usable(card)]
-    return "foundation" if any(isinstance(registry.store.source(c), Hub | LocalFolder) for c in in_use) else "embedded"
+    larger = any(isinstance(registry.store.source(card), Hub | Download | LocalFolder) for card in in_use)
+    return "foundation" if larger else "embedded"
 
 
 def _opencv() -> str:

@@ -105,11 +105,13 @@ def _named(registry: Registry, names: Iterable[str]) -> list[type[Model]]:
 
 
 def _in_profile(card: ModelCard, profile: str | None) -> bool:
-    from visiongpt_agent.weights import Hub
+    from visiongpt_agent.weights import Download, Hub
 
     if profile is None:
         return True
-    return isinstance(card.source, Hub) == (profile == "foundation")
+    if profile == "foundation":
+        return isinstance(card.source, Hub)
+    return not isinstance(card.source, Hub | Download)
 
 
 def _each(models: list[type[Model]], act: Callable[[type[Model]], str]) -> None:

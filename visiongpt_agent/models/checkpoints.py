@@ -1,4 +1,4 @@
-"""Reading checkpoints in the format of ``transformers`` from a folder on disk, never from a network."""
+"""Reading checkpoints from a folder on disk: never from a network, and without running code that they bring."""
 
 from __future__ import annotations
 
@@ -55,6 +55,46 @@ def read_checkpoint(
             raise OSError(f"{len(lost)} weights are missing, {lost[0]} among them")
         parts = [getattr(library, name).from_pretrained(folder, local_files_only=True) for name in processors]
     except (ImportError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:120]
-        raise WeightsError(f"{folder} holds no {card.title} ({reason}): visiongpt models pull {card.name}") from error
+        raise unusable(card, folder, error) from error
     return model.to(placement.device).eval(), *parts
+
+
+def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, Any]:
+    """What a file that ``torch.save`` wrote holds, on the CPU; only tensors and plain values are read, no code is run.
+
+    Raises:
+        WeightsError: If the file is not there, cannot be read, holds anything else, or is not a dict.
+    """
+    import torch
+
+    try:
+        if folder is None:
+            raise OSError("no folder was given")
+        held = torch.load(folder / name, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises almost anything
+        raise unusable(card, folder, error) from error
+    if not isinstance(held, dict):
+        raise unusable(card, folder, f"{name} holds a {type(held).__name__}")
+    return held
+
+
+def fill(card: ModelCard, folder: Path | None, network: Any, weights: dict[str, Any]) -> None:
+    """Put weights by name into a network.
+
+    Raises:
+        WeightsError: If one is missing, has another shape or is not the network's.
+    """
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError) as error:
+        raise unusable(card, folder, " ".join(str(error).split())) from error
+
+
+def unusable(card: ModelCard, folder: Path | None, reason: object) -> WeightsError:
+    """The error that says that a folder does not hold a model, and what brings it."""
+    if type(reason).__name__ == "UnpicklingError":  # which advises to read it with its code run
+        reason = "it is damaged, or holds more than weights"
+    first = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
+    return WeightsError(f"{folder} holds no {card.title} ({first}): visiongpt models pull {card.name}")

@@ -69,24 +69,32 @@ class GroundingDino(Model):
 
     def detect(self, image: Image.Image, nouns: Sequence[str], *, threshold: float) -> Regions:
         """Objects labelled with the nouns, surest first, scores of at least ``threshold`` (0 to 1)."""
-        import torch
-
         found = Regions(image.size)
         if max(image.size) > _LONGEST_STRIP * min(image.size):
             return found
-        seen = self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self._placement.device)
+        seen = self._see(image)
         for group in self._groups(nouns):
             text, spans = prompt(group)
             words = self._tokenizer(
                 text, return_offsets_mapping=True, return_tensors="pt", truncation=True, max_length=self._longest
             )
             members = token_members(spans, words.pop("offset_mapping")[0].numpy())
-            with torch.inference_mode():
-                out = self._network(**seen, **words.to(self._placement.device))
-            scores = out.logits[0].float().sigmoid().cpu().numpy()[:, : members.shape[1]]
-            boxes = out.pred_boxes[0].float().cpu().numpy()
+            boxes, scores = self._ask(seen, text, words)
+            scores = scores[:, : members.shape[1]]
             found = found.merge(grounded(image.size, boxes, scores, group, members, threshold))
         return found.nms(_SAME_OBJECT)
+
+    def _see(self, image: Image.Image) -> Any:
+        """What the network is shown of a picture."""
+        return self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self._placement.device)
+
+    def _ask(self, seen: Any, text: str, words: Any) -> tuple[FloatArray, FloatArray]:
+        """Boxes ``(queries, 4)`` as shares of the picture, and their scores for each token, ``(queries, tokens)``."""
+        import torch
+
+        with torch.inference_mode():
+            out = self._network(**seen, **words.to(self._placement.device))
+        return out.pred_boxes[0].float().cpu().numpy(), out.logits[0].float().sigmoid().cpu().numpy()
 
     @property
     def _longest(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from visiongpt_agent.weights.progress import Progress
 from visiongpt_agent.weights.sources import (
+    Download,
     Fetched,
     Hub,
     InPlace,
@@ -18,6 +19,7 @@ from visiongpt_agent.weights.sources import (
 from visiongpt_agent.weights.store import State, WeightStore
 
 __all__ = [
+    "Download",
     "Fetched",
     "Hub",
     "InPlace",

@@ -1,6 +1,7 @@
 """Getting archives and files through the clients that people already have set up: pip, npm, the hub's own library.
 
-Each client knows its index, proxy and credentials; nothing here does.
+Each client knows its index, proxy and credentials; nothing here does. Single files come by httpx, which takes the proxy
+from the environment.
 """
 
 from __future__ import annotations
@@ -90,6 +91,33 @@ def hub_download(
             "VISIONGPT_WEIGHTS"
         ) from error
     shutil.rmtree(into / ".cache", ignore_errors=True)  # the hub library's own bookkeeping
+
+
+def url_download(url: str, target: Path, progress: Progress) -> None:
+    """Download one file.
+
+    Raises:
+        WeightsError: If the server cannot be reached, does not have it, or stops half-way.
+    """
+    import httpx
+
+    description = f"downloading {target.name}"
+    try:
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=30) as response,
+            target.open("wb") as file,
+        ):
+            response.raise_for_status()
+            done, total = 0, int(response.headers.get("content-length", 0))
+            for chunk in response.iter_bytes(1 << 20):
+                file.write(chunk)
+                done += len(chunk)
+                progress(description, done, total)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise WeightsError(
+            f"{url} could not be downloaded ({_first_sentence(redacted(error)) or type(error).__name__}); download it "
+            "elsewhere and pull --from the folder that holds it"
+        ) from error
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str], failure: str) -> None:

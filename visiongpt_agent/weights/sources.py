@@ -2,7 +2,7 @@
 
 Two families. Sources *in place* are already on this machine and are used where they lie (:class:`Packaged`,
 :class:`Installed`, :class:`LocalFolder`). Sources *to fetch* are pulled once into a folder of the store
-(:class:`Wheel`, :class:`Npm`, :class:`Hub`).
+(:class:`Wheel`, :class:`Npm`, :class:`Hub`, :class:`Download`).
 
 Checksums are sha256 in lower-case hexadecimal; ``""`` means that none is pinned.
 """
@@ -279,6 +279,50 @@ class Hub(Fetched):
 
         if not origin.is_dir():
             raise WeightsError(f"{origin} is not a folder; bring a folder with the files of {self.repo}")
+        copy_folder(origin, into, self.expected())
+
+
+@dataclass(frozen=True)
+class Download(Fetched):
+    """Weights that their authors publish as single files, each at an address of its own.
+
+    Attributes:
+        files: For each file of the model folder its URL and sha256; where that is ``""``, the URL must be ``https``.
+        size: Bytes of all files, 0 if unknown; progress is measured against it.
+        parts: Hub repositories that the model needs as well, by the sub-folder that receives them.
+    """
+
+    files: Mapping[str, tuple[str, str]] = field(hash=False)
+    size: int = 0
+    parts: Mapping[str, Hub] = field(default_factory=dict, hash=False)
+    kind: ClassVar[str] = "download"
+
+    def __post_init__(self) -> None:
+        for name, (url, sha256) in self.files.items():
+            if not sha256 and not url.startswith("https://"):
+                raise ValueError(f"{name}: pin the sha256 of what does not come by https")
+
+    def describe(self) -> str:
+        return ", ".join([*(url for url, _ in self.files.values()), *(part.describe() for part in self.parts.values())])
+
+    def expected(self) -> Mapping[str, str]:
+        inner = {f"{sub}/{name}": sha for sub, part in self.parts.items() for name, sha in part.expected().items()}
+        return {**{name: sha256 for name, (_, sha256) in self.files.items()}, **inner}
+
+    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
+        from visiongpt_agent.weights.fetching import url_download
+
+        for name, (url, _) in self.files.items():
+            url_download(url, into / name, progress)
+        for sub, part in self.parts.items():
+            (into / sub).mkdir(parents=True)
+            part.fetch(into / sub, scratch, progress)
+
+    def bring(self, origin: Path, into: Path) -> None:
+        from visiongpt_agent.weights.archives import copy_folder
+
+        if not origin.is_dir():
+            raise WeightsError(f"{origin} is not a folder; bring a folder with {', '.join(self.expected())}")
         copy_folder(origin, into, self.expected())
 
 
