@@ -8,30 +8,37 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
-from visiongpt_agent.models.jobs import VQA, VisualAnswerer
+from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, VQA, VisualAnswerer
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.composed_answer import compose_answer
 from visiongpt_agent.tools.second_look import zoomed_in
 
 
-@vision_tool("answer a question about the image", returns=Kind.TEXT, needs=(VQA,))
+@vision_tool(
+    "answer a question about the image",
+    returns=Kind.TEXT,
+    needs=[(VQA, DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED)],
+)
 def answer_question(image: Image.Image, question: str, *, models: Models) -> ToolOutput:
     """Answer a question that needs looking at the picture.
 
     Args:
         image: The picture.
         question: In words, e.g. "what colour is the car".
-        models: Where the answering model comes from.
+        models: Where the answering model comes from, or else what finds the things that an answer is composed of.
 
     Returns:
-        The answer, often a word or two.
+        The answer, often a word or two; where it is composed it says what it goes by.
 
     Raises:
-        ToolError: If there is no question, or the model finds no answer.
+        ToolError: If there is no question, the model finds no answer, or none can be composed.
     """
     asked = " ".join(question.split())
     if not asked:
         raise ToolError("there is no question to answer: ask one")
+    if not models.has(VQA):
+        return compose_answer(flatten(image), asked, models)
     with models.use(VQA, VisualAnswerer) as answerer:
         answer = answerer.answer(flatten(image), asked).strip(" .")
     if not answer:
@@ -58,7 +65,11 @@ def what_is_told_is_the_answer(output: ToolOutput) -> Iterator[str]:
 def asked_again_it_says_the_same(
     image: Image.Image, question: str, output: ToolOutput, models: Models
 ) -> Iterator[str]:
-    """Looking a little closer, the model gives the same answer."""
+    """Looking a little closer, the model gives the same answer; a composed answer comes to the same again."""
+    if "composed" in output.facts:
+        if compose_answer(flatten(image), " ".join(question.split()), models).value != output.value:
+            yield "asked again, what is found in the picture gives another answer"
+        return
     with models.use(VQA, VisualAnswerer) as answerer:
         again = answerer.answer(zoomed_in(flatten(image)), " ".join(question.split())).strip(" .")
     if again.lower() != str(output.value).strip(" .").lower():

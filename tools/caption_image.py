@@ -11,9 +11,10 @@ from PIL import Image
 from visiongpt_agent.english import singular
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.images import flatten
-from visiongpt_agent.models.jobs import CAPTION, Captioner
+from visiongpt_agent.models.jobs import CAPTION, DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, Captioner
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.composed_caption import compose_caption, faults_of_caption
 from visiongpt_agent.tools.second_look import fits_words, zoomed_in
 
 _SMALL_WORDS: Final = frozenset(
@@ -50,20 +51,22 @@ _SHARED: Final = 0.35
 """So much of all words of both captions must be in both."""
 
 
-@vision_tool("describe the image", returns=Kind.TEXT, needs=(CAPTION,))
+@vision_tool("describe the image", returns=Kind.TEXT, needs=[(CAPTION, DETECTION_OPEN_VOCABULARY, DETECTION_CLOSED)])
 def caption_image(image: Image.Image, *, models: Models) -> ToolOutput:
-    """Describe what the picture shows in one sentence.
+    """Describe what the picture shows in a sentence or two.
 
     Args:
         image: The picture.
-        models: Where the captioner comes from.
+        models: Where the captioner comes from, or else what finds the things that a description is composed of.
 
     Returns:
-        The caption as a sentence.
+        The caption as a sentence; where it is composed it says so, and ``facts`` has its parts as ``composed``.
 
     Raises:
-        ToolError: If the model finds no words.
+        ToolError: If the model finds no words, or nothing is recognised that a description could be composed of.
     """
+    if not models.has(CAPTION):
+        return compose_caption(flatten(image), models)
     with models.use(CAPTION, Captioner) as captioner:
         caption = captioner.caption(flatten(image)).strip(" .")
     if not caption:
@@ -90,6 +93,9 @@ def what_is_told_is_the_caption(output: ToolOutput) -> Iterator[str]:
 @caption_image.check
 def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models) -> Iterator[str]:
     """Looked at a little closer, the picture is described with some of the same words; a matching model agrees."""
+    if "composed" in output.facts:
+        yield from faults_of_caption(flatten(image), output, models)
+        return
     with models.use(CAPTION, Captioner) as captioner:
         again = captioner.caption(zoomed_in(flatten(image))).strip(" .")
     caption = str(output.value).strip(" .")
