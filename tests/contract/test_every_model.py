@@ -158,8 +158,9 @@ def test_it_does_its_jobs_and_does_them_alike_when_loaded_anew_and_leaves_nothin
     model: type[Model], folder: Folder, image: Image.Image, tmp_path: Path
 ) -> None:
     place, card = folder(model), model.card
-    own = {"home": tmp_path, "weights": {card.name: place}} if place and card.name in TINY else {}
-    settings = replace(Settings.load(), device="cpu", **own)
+    settings = replace(Settings.load(), device="cpu")
+    if place is not None and card.name in TINY:
+        settings = Settings(home=tmp_path, device="cpu", weights={card.name: place})
     with ModelPool(Registry(settings, models=[model])) as pool:
         said = {job: _through_the_pool(pool, model, job, image) for job in card.jobs}
         (entry,) = pool.resident()
