@@ -133,6 +133,32 @@ def networks(model: Model) -> list[Any]:
     return found
 
 
+def all_tensors(model: Model) -> Iterator[Any]:
+    """The tensors of its networks, and those that it keeps beside them."""
+    import torch
+
+    for network in networks(model):
+        yield from (*network.parameters(), *network.buffers())
+    left = list(vars(model).values())
+    while left:
+        value = left.pop()
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)
+
+
+def size_by_place(model: Model) -> dict[int, int]:
+    """Bytes of the tensors of its networks by where they lie, so that those that are shared count once."""
+    return {
+        tensor.data_ptr(): tensor.nbytes
+        for network in networks(model)
+        for tensor in (*network.parameters(), *network.buffers())
+    }
+
+
 def tensors() -> int:
     """How many torch tensors are in memory."""
     import torch
@@ -172,6 +198,9 @@ def test_it_does_its_jobs_and_does_them_alike_when_loaded_anew_and_leaves_nothin
     assert answers(again, image) == said
     left = [weakref.ref(part) for part in (*parts(again), *networks(again))]
     assert all(tensor.device.type == "cpu" for network in networks(again) for tensor in network.parameters())
+    assert again.measure() == sum(size_by_place(again).values()), "the pool measures all of its networks"
+    if again.to("meta"):  # the one other device that every torch has
+        assert {tensor.device.type for tensor in all_tensors(again)} == {"meta"}, "what is moved is moved whole"
     again.close()
     del again
 
