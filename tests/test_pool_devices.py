@@ -21,8 +21,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.graphs.harness import asking, graph_of, logging_tool
 from tests.models import tiny_checkpoints
 from visiongpt_agent.errors import InputError, ModelMemoryError, WeightsError
+from visiongpt_agent.graphs.resources import Limits
+from visiongpt_agent.images import ImageStore
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.clip import Clip
 from visiongpt_agent.models.registry import Registry
@@ -49,6 +52,7 @@ class Log:
         self.loads_that_fail: dict[str, int] = {}
         self.works_in: dict[str, set[str]] = {}
         self.alive_at_load: list[bool] = []
+        self.ran_out = threading.Semaphore(0)
 
 
 @pytest.fixture
@@ -103,6 +107,7 @@ def make(log: Log) -> Maker:
 
             def work(self) -> str:
                 if self.place() not in log.works_in.get(name, {self.place()}):
+                    log.ran_out.release()
                     activations = np.ones(10)
                     raise RuntimeError(f"CUDA out of memory ({len(activations)})")
                 return self.place()
@@ -449,6 +454,27 @@ def test_a_call_that_runs_out_everywhere_fails_alone(make: Maker, gpus: Any, log
         assert model.work() == "cpu float32"
 
 
+def test_the_step_of_a_plan_fails_alone(
+    make: Maker, log: Log, pool: ModelPool, store: ImageStore, photo: Callable[[str], Image.Image], tmp_path: Path
+) -> None:
+    log.works_in["a"] = {"nowhere"}
+    small = pool_of(make("a", 10), home=tmp_path, device="cpu")
+
+    def run_out() -> None:
+        with small.use("a", Placed) as model:
+            model.work()
+
+    tool, fine = (
+        logging_tool(name, tmp_path / "log", act) for name, act in (("heavy", run_out), ("fine", lambda: None))
+    )
+    plan = "#1 = heavy(image=$1)\n#2 = fine(image=$1)"
+    graph = graph_of(plan, pool=pool, store=store, tools=[tool, fine], limits=Limits(rounds=1))
+    state = graph.invoke(asking(store, photo("rocket")))
+    assert [(step["verdict"], step["cause"]) for step in state["steps"]] == [("failed", "memory"), ("accepted", "")]
+    assert "a ran out of memory" in state["steps"][0]["error"]
+    assert "a ran out of memory" in state["answer"]
+
+
 def test_a_model_that_cannot_be_loaded_anew_is_gone_and_can_be_had_again(
     make: Maker, gpus: Any, log: Log, tmp_path: Path
 ) -> None:
@@ -486,7 +512,8 @@ def test_another_thread_is_not_disturbed_in_its_call(make: Maker, gpus: Any, log
         holding = threads.submit(hold)
         assert holds.wait(20)
         working = threads.submit(run_out)
-        time.sleep(0.2)
+        assert all(log.ran_out.acquire(timeout=20) for _ in range(2))
+        time.sleep(0.1)
         assert log.events == ["load a cuda:0 float32"], "it waits for the other, whose model it would take away"
         may_end.set()
         assert holding.result(20) == "cuda:0 float32"
