@@ -464,11 +464,9 @@ def test_the_step_of_a_plan_fails_alone(
         with small.use("a", Placed) as model:
             model.work()
 
-    tool, fine = (
-        logging_tool(name, tmp_path / "log", act) for name, act in (("heavy", run_out), ("fine", lambda: None))
-    )
+    heavy, fine = logging_tool("heavy", tmp_path / "log", run_out), logging_tool("fine", tmp_path / "log")
     plan = "#1 = heavy(image=$1)\n#2 = fine(image=$1)"
-    graph = graph_of(plan, pool=pool, store=store, tools=[tool, fine], limits=Limits(rounds=1))
+    graph = graph_of(plan, pool=pool, store=store, tools=[heavy, fine], limits=Limits(rounds=1))
     state = graph.invoke(asking(store, photo("rocket")))
     assert [(step["verdict"], step["cause"]) for step in state["steps"]] == [("failed", "memory"), ("accepted", "")]
     assert "a ran out of memory" in state["steps"][0]["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from visiongpt_agent.pool.budgets import is_out_of_memory
-from visiongpt_agent.pool.pool import ModelPool, ModelView, Resident
+from visiongpt_agent.pool.pool import ModelPool, Resident
+from visiongpt_agent.pool.view import ModelView
 
 __all__ = ["ModelPool", "ModelView", "Resident", "is_out_of_memory"]

@@ -23,10 +23,9 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
@@ -34,8 +33,9 @@ from visiongpt_agent.errors import ModelMemoryError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool.budgets import DTYPE_BYTES, Budgets, is_out_of_memory
-from visiongpt_agent.pool.leased import Leased
+from visiongpt_agent.pool.entry import Entry
 from visiongpt_agent.pool.sizes import Sizes
+from visiongpt_agent.pool.view import ModelView
 from visiongpt_agent.settings import Settings, format_bytes
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ModelPool:
         self._budgets = Budgets(self._settings, budget or 0)
         self._sizes = Sizes(self._settings.home)
         self._patience = patience
-        self._entries: OrderedDict[type[Model], _Entry] = OrderedDict()  # the least recently used first
+        self._entries: OrderedDict[type[Model], Entry] = OrderedDict()  # the least recently used first
         self._changed = threading.Condition()
         self._blocked: set[int] = set()  # threads that wait on the pool
         self._refused: set[int] = set()  # threads that are to give up waiting
@@ -226,7 +226,7 @@ class ModelPool:
             f"{format_bytes(max(budgets))}; set VISIONGPT_MEMORY higher or choose a smaller model"
         )
 
-    def _acquire_for(self, job: str, without: Collection[str] = ()) -> _Entry:
+    def _acquire_for(self, job: str, without: Collection[str] = ()) -> Entry:
         failures: list[ModelMemoryError] = []
         for model in self._candidates(job):
             if model.card.name in without:
@@ -249,7 +249,7 @@ class ModelPool:
         found: dict[str, str] = self._thread.__dict__.setdefault("stand_ins", {})
         return found
 
-    def _acquire(self, model: type[Model]) -> _Entry:
+    def _acquire(self, model: type[Model]) -> Entry:
         """An entry that is loaded and counted as used by this thread."""
         while True:
             with self._changed:
@@ -257,7 +257,7 @@ class ModelPool:
                     raise RuntimeError("the model pool is closed")
                 entry = self._entries.get(model)
                 if entry is None:
-                    entry = self._entries[model] = _Entry(model)
+                    entry = self._entries[model] = Entry(model)
                     entry.holders[threading.get_ident()] += 1
                     break
                 if entry.parked is not None and not entry.holders:
@@ -272,7 +272,7 @@ class ModelPool:
             raise
         return entry
 
-    def _give_up(self, entry: _Entry, error: BaseException) -> None:
+    def _give_up(self, entry: Entry, error: BaseException) -> None:
         """Leave nothing of a model that could not be loaded; whoever waits for it hears of the error."""
         with self._changed:
             entry.error = error
@@ -284,7 +284,7 @@ class ModelPool:
         if parked is not None:
             self._close(parked)
 
-    def _joined(self, entry: _Entry) -> bool:
+    def _joined(self, entry: Entry) -> bool:
         """Use an entry of another's, once it is loaded; False if the load was given up for a reason of its thread."""
         me = threading.get_ident()
         entry.holders[me] += 1
@@ -299,7 +299,7 @@ class ModelPool:
             raise entry.error
         return False
 
-    def _load(self, entry: _Entry) -> None:
+    def _load(self, entry: Entry) -> None:
         if self._brought_back(entry):
             return
         card = entry.model.card
@@ -316,7 +316,7 @@ class ModelPool:
             f"{card.name} ran out of memory while loading ({failure}); free some or choose a smaller model"
         ) from failure
 
-    def _load_at(self, entry: _Entry, placement: Placement) -> Exception | None:
+    def _load_at(self, entry: Entry, placement: Placement) -> Exception | None:
         """Load in one place, twice if that helps; returns the failure if it is one of memory, raises others."""
         card, failure = entry.model.card, None
         for _ in range(2):
@@ -332,7 +332,7 @@ class ModelPool:
                 break
         return failure
 
-    def _try_load(self, entry: _Entry, placement: Placement) -> Exception | None:
+    def _try_load(self, entry: Entry, placement: Placement) -> Exception | None:
         """Load outside the lock; returns the failure if it is one of memory, raises others."""
         card = entry.model.card
         try:
@@ -352,7 +352,7 @@ class ModelPool:
             self._wake()
         return None
 
-    def _brought_back(self, entry: _Entry) -> bool:
+    def _brought_back(self, entry: Entry) -> bool:
         """Return a model from main memory to a GPU; False where there is none, or real memory ran out on the way."""
         parked, dtype = entry.parked, entry.where.dtype
         if parked is None:
@@ -378,7 +378,7 @@ class ModelPool:
             self._wake()
         return moved
 
-    def _reserve(self, entry: _Entry, placement: Placement, need: int) -> None:
+    def _reserve(self, entry: Entry, placement: Placement, need: int) -> None:
         with self._changed:
             entry.bytes = 0
             pinned = sum(
@@ -402,14 +402,14 @@ class ModelPool:
             self._evict(entry)
         return True
 
-    def _evictable(self, device: str) -> list[_Entry]:
+    def _evictable(self, device: str) -> list[Entry]:
         here = [entry for entry in self._entries.values() if entry.takes(device)]
         return [entry for entry in here if entry.idle and not self._is_pinned(entry)]
 
-    def _is_pinned(self, entry: _Entry) -> bool:
+    def _is_pinned(self, entry: Entry) -> bool:
         return entry.model.card.name in self._settings.keep
 
-    def _free_idle(self, entry: _Entry, device: str) -> bool:
+    def _free_idle(self, entry: Entry, device: str) -> bool:
         """After real memory ran out in a load: evict all that is idle; True if that was anything."""
         with self._changed:
             entry.bytes = 0
@@ -425,7 +425,7 @@ class ModelPool:
             self._wake()
         return bool(idle)
 
-    def _evict(self, entry: _Entry) -> None:
+    def _evict(self, entry: Entry) -> None:
         """Free a model, or move it from a GPU to main memory; under the lock, so that nobody leases it meanwhile."""
         if self._park(entry):
             return
@@ -440,7 +440,7 @@ class ModelPool:
             gc.collect()
         _empty_cache(device)
 
-    def _park(self, entry: _Entry) -> bool:
+    def _park(self, entry: Entry) -> bool:
         """Move an idle model from a GPU to main memory, if there is room without evicting others; it comes back fast.
 
         It does not run there: it waits in the dtype of the GPU, which a CPU may be slow in.
@@ -467,8 +467,8 @@ class ModelPool:
         except Exception:
             _log.exception("%s could not be closed", model.card.name)
 
-    def _call(self, entry: _Entry, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Call a method of a leased model, again with more memory where it runs out; see :class:`Leased`.
+    def _call(self, entry: Entry, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call a method of a leased model, again with more memory where it runs out; see :mod:`.leased`.
 
         Raises:
             ModelMemoryError: If it runs out of memory in every way there is.
@@ -491,7 +491,7 @@ class ModelPool:
             self._give_up(entry, lost)
         raise lost from failure
 
-    def _ways(self, entry: _Entry) -> Iterator[None]:
+    def _ways(self, entry: Entry) -> Iterator[None]:
         """The ways to do a call, each brought about before it is yielded: as it is, with more memory, elsewhere."""
         yield
         self._evict_idle(entry.where.device)
@@ -505,7 +505,7 @@ class ModelPool:
             if self._loaded_anew(entry, where):
                 yield
 
-    def _loaded_anew(self, entry: _Entry, placement: Placement) -> bool:
+    def _loaded_anew(self, entry: Entry, placement: Placement) -> bool:
         """Load a leased model in another place once no other thread uses it; False if there is no memory there."""
         with self._changed:
             self._wait_until(lambda: len(entry.holders) <= 1, entry.model.card)
@@ -527,7 +527,7 @@ class ModelPool:
         return failure is None
 
     @contextmanager
-    def _released_after(self, entry: _Entry) -> Iterator[Model]:
+    def _released_after(self, entry: Entry) -> Iterator[Model]:
         holder = threading.get_ident()  # the release may come from another thread, e.g. with a generator
         try:
             yield cast(Model, entry.lease(partial(self._call, entry)))
@@ -542,7 +542,7 @@ class ModelPool:
                     elif self._closed and entry.idle:
                         self._evict(entry)
 
-    def _drop(self, entry: _Entry, holder: int) -> None:
+    def _drop(self, entry: Entry, holder: int) -> None:
         entry.holders[holder] -= 1
         if not entry.holders[holder]:
             del entry.holders[holder]
@@ -590,93 +590,6 @@ class ModelPool:
             f"no room for {card.name} ({format_bytes(need)}): models in use ({names}) take {format_bytes(taken)}"
             f" of {format_bytes(budget)}; set VISIONGPT_MEMORY higher or release one first"
         )
-
-
-class ModelView:
-    """The pool as one attempt at something sees it: without the models that were tried before.
-
-    Attributes:
-        used: The models leased through it, by job; one whose weights could not be loaded is among them.
-    """
-
-    def __init__(self, pool: ModelPool, without: frozenset[str]) -> None:
-        self._pool = pool
-        self._without = without
-        self.used: dict[str, str] = {}
-
-    @contextmanager
-    def use(self, job: str, kind: TypeForm[T]) -> Iterator[T]:
-        """Lease a model for a job; see :meth:`ModelPool.use`."""
-        if chosen := self._pool.chosen(job, without=self._without):
-            self.used[job] = chosen.name
-        with self._pool.use(job, kind, without=self._without) as model:
-            self.used[job] = cast(Model, model).card.name
-            yield model
-
-    def has(self, job: str) -> bool:
-        """Whether a model for the job is left."""
-        return self._pool.chosen(job, without=self._without) is not None
-
-    def name(self, job: str) -> str:
-        """The name of the model that did the job, or would; ``""`` where there is none."""
-        chosen = self._pool.chosen(job, without=self._without)
-        return self.used.get(job) or (chosen.name if chosen else "")
-
-    def remedy(self, job: str) -> str:
-        """What to do so that the job can be done here; ``""`` if it can."""
-        return "" if self.has(job) else self._pool.remedy(job) or "all models for it have been tried"
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A model loaded or being loaded; ``holders`` counts leases by thread, the load and waits for it included.
-
-    Attributes:
-        where: The place it is loaded in, or is being loaded in.
-        bytes: What it counts for there.
-        parked: The model while it waits in main memory; it becomes ``loaded`` on its return to a GPU.
-        parked_bytes: What it counts for meanwhile; on its return it counts in both places.
-        error: Why its load was given up.
-    """
-
-    model: type[Model]
-    loaded: Model | None = None
-    error: BaseException | None = None
-    where: Placement = field(default_factory=Placement)
-    bytes: int = 0
-    parked: Model | None = None
-    parked_bytes: int = 0
-    last_used: float = 0.0
-    holders: Counter[int] = field(default_factory=Counter)
-    _leased: Leased | None = None
-
-    @property
-    def present(self) -> bool:
-        return self.loaded is not None or self.parked is not None
-
-    @property
-    def idle(self) -> bool:
-        return self.present and not self.holders
-
-    def takes(self, device: str) -> int:
-        """Bytes that it counts for on a device."""
-        return (self.bytes if device == self.where.device else 0) + (self.parked_bytes if device == "cpu" else 0)
-
-    def current(self) -> Model:
-        """The model as it is loaded now.
-
-        Raises:
-            ModelMemoryError: If it was lost on the way to another place.
-        """
-        if self.loaded is None:
-            raise ModelMemoryError(f"{self.model.card.name} ran out of memory and could not be loaded again")
-        return self.loaded
-
-    def lease(self, call: Callable[..., Any]) -> Leased:
-        """What stands for the model, the same for all who lease it."""
-        if self._leased is None:
-            self._leased = Leased(self.current, call)
-        return self._leased
 
 
 class _NoRoomError(ModelMemoryError):
