@@ -276,6 +276,22 @@ def test_a_pinned_model_makes_no_room(make: Maker, tmp_path: Path) -> None:
     assert list(where(pool)) == ["a", "c"]
 
 
+def test_a_gpu_full_of_pinned_models_sends_others_to_the_cpu(make: Maker, gpus: Any, tmp_path: Path) -> None:
+    gpus(100)
+    pool = pool_of(make("a", 60, devices=BOTH), make("b", 60, devices=BOTH), home=tmp_path, keep=("a",))
+    assert used(pool, "a", "b") == ["cuda:0 float32", "cpu float32"]
+    assert where(pool) == {"a": "cuda:0", "b": "cpu"}
+
+
+def test_a_gpu_with_idle_models_comes_before_one_that_is_busy(make: Maker, gpus: Any, tmp_path: Path) -> None:
+    gpus(100, 100)  # 80 of each for models
+    models = make("busy", 50, devices=BOTH), make("idle", 60, devices=BOTH), make("c", 40, devices=BOTH)
+    pool = pool_of(*models, home=tmp_path)
+    with pool.use("busy", Placed):
+        used(pool, "idle")  # the busy one's GPU has more left, 30, yet not the 40 that c needs
+        assert used(pool, "c") == ["cuda:1 float32"]
+
+
 def test_a_model_leaves_a_gpu_for_main_memory_and_returns(make: Maker, gpus: Any, log: Log, tmp_path: Path) -> None:
     gpus(100)  # 80 of them for models
     pool = pool_of(

@@ -198,14 +198,21 @@ class ModelPool:
     def _placements(self, card: ModelCard) -> Iterator[tuple[Placement, int]]:
         """Where and how a model may be loaded within the budget, best first, each with the bytes it takes there.
 
-        Of several GPUs the one with the most room left comes first.
+        Of several GPUs the one with the most room left comes first, then those where idle models would make room.
         """
         devices = self._budgets.devices(card)
-        for device in sorted(devices, key=lambda device: (device == "cpu", -self._free(device))):
+        for device in sorted(devices, key=partial(self._preference, card)):
             for dtype in self._budgets.dtypes(card, device):
                 need = self._need(card, dtype)
                 if need <= self._budgets.of(device):
                     yield Placement(device, dtype), need
+
+    def _preference(self, card: ModelCard, device: str) -> tuple[bool, int, int]:
+        need = self._need(card, self._budgets.dtypes(card, device)[0])
+        with self._changed:
+            free = self._free(device)
+            idle = sum(entry.takes(device) for entry in self._evictable(device))
+        return device == "cpu", (free < need) + (free + idle < need), -free
 
     def _need(self, card: ModelCard, dtype: str) -> int:
         by_card = card.memory * DTYPE_BYTES[dtype] // DTYPE_BYTES[card.dtypes[0]]
@@ -304,13 +311,18 @@ class ModelPool:
             return
         card = entry.model.card
         failure: Exception | None = None
+        pinned: ModelMemoryError | None = None
         for placement, _ in self._placements(card):
-            failure = self._load_at(entry, placement)
+            try:
+                failure = self._load_at(entry, placement)
+            except _PinnedError as error:
+                pinned = error
+                continue
             if failure is None:
                 self._outgrown.discard(entry.model)
                 return
         if failure is None:
-            raise ModelMemoryError(self._too_large(card))
+            raise pinned or ModelMemoryError(self._too_large(card))
         self._outgrown.add(entry.model)
         raise ModelMemoryError(
             f"{card.name} ran out of memory while loading ({failure}); free some or choose a smaller model"
@@ -361,10 +373,12 @@ class ModelPool:
         placement = next((where for where in places if where.dtype == dtype), None)
         moved = False
         if placement is not None:
-            self._reserve(entry, placement, entry.parked_bytes)
             try:
+                self._reserve(entry, placement, entry.parked_bytes)
                 moved = parked.to(placement.device)
             except Exception as error:
+                if isinstance(error, _NoRoomError) and not isinstance(error, _PinnedError):
+                    raise
                 if not is_out_of_memory(error):
                     raise
                 _bare(error)
@@ -387,7 +401,7 @@ class ModelPool:
                 if other is not entry and self._is_pinned(other)
             )
             if need + pinned > self._budgets.of(placement.device):
-                raise _NoRoomError(self._no_room(entry.model.card))  # nobody would ever give it
+                raise _PinnedError(self._no_room(entry.model.card))  # nobody would ever give it
             self._wait_until(lambda: self._make_room(placement.device, need), entry.model.card)
             entry.where, entry.bytes = placement, need
 
@@ -594,6 +608,10 @@ class ModelPool:
 
 class _NoRoomError(ModelMemoryError):
     """A wait was given up for what this thread holds; others may fare better."""
+
+
+class _PinnedError(_NoRoomError):
+    """Pinned models take the room that a model needs on a device; it may be loaded on another."""
 
 
 class _LargerError(ModelMemoryError):
