@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -21,6 +22,8 @@ _DISTRIBUTIONS: Final = (
     "opencv-python",
     "pillow",
 )
+_PULL: Final = "visiongpt models pull "
+_AND: Final = " && "
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class ToolHealth:
         available: Whether it can run.
         model: The models that would run, ``""`` where it needs none or cannot run.
         needs: The one command or step that makes it available, ``""`` where it is.
+        better: The one command or step that brings the models it would rather run, ``""`` where it has them.
     """
 
     name: str
@@ -42,17 +46,21 @@ class ToolHealth:
     available: bool
     model: str
     needs: str
+    better: str
 
     @classmethod
     def of(cls, spec: ToolSpec, models: Models) -> Self:
         """The health of a tool with these models."""
+        lacking = [jobs[-1] for jobs in spec.needs if not any(models.has(job) for job in jobs)]
+        second_best = [jobs[0] for jobs in spec.needs if not lacking and not models.has(jobs[0])]
         return cls(
             name=spec.name,
             args=tuple(argument.name for argument in spec.signature.arguments),
             returns=str(spec.signature.returns),
-            available=spec.usable(models),
-            model=", ".join(spec.model_names(models)),
-            needs=spec.lacks(models),
+            available=not lacking,
+            model="" if lacking else ", ".join(spec.model_names(models)),
+            needs=in_one(models.remedy(job) for job in lacking),
+            better=in_one(models.remedy(job) for job in second_best),
         )
 
 
@@ -83,6 +91,17 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data that JSON can hold."""
         return asdict(self)
+
+
+def in_one(remedies: Iterable[str]) -> str:
+    """Several remedies as one line that can be pasted into a shell, as far as they are commands.
+
+    What is to be pulled is pulled by one command, after what is to be installed.
+    """
+    steps = list(dict.fromkeys(step for remedy in remedies if remedy for step in remedy.split(_AND)))
+    pulled = [step.removeprefix(_PULL) for step in steps if step.startswith(_PULL)]
+    others = [step for step in steps if not step.startswith(_PULL)]
+    return _AND.join([*others, *([_PULL + " ".join(pulled)] if pulled else [])])
 
 
 def examine() -> Report:

@@ -4,7 +4,8 @@ The file is named by ``VISIONGPT_CONFIG``; the environment wins over it::
 
     llm = "smollm2-135m"
     device = "cuda:0"
-    memory = "8GB"
+    memory = "8GB"                 # or "60%", or "cpu=8GB, cuda=70%, cuda:1=10GB"
+    keep = "sam-vit-base"          # models that are never put out of memory for others
     state = "~/visiongpt"
 
     [models]                       # which model does a job
@@ -32,7 +33,7 @@ DEFAULT_MEMORY_SHARE = 0.6
 """Share of the memory that is available at start which models may take where nothing is set."""
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_KEYS = {"home", "llm", "device", "memory", "state", "models", "weights"}
+_KEYS = {"home", "llm", "device", "memory", "keep", "state", "models", "weights"}
 _DATABASES = ("postgresql://", "postgres://")
 
 
@@ -43,9 +44,11 @@ class Settings:
     Attributes:
         home: Folder of pulled weights (``VISIONGPT_HOME``; in the user's cache folder by default).
         llm: The chat model (``VISIONGPT_LLM``); ``""`` lets the package choose.
-        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (``VISIONGPT_DEVICE``).
-        memory: Bytes that loaded models may take on a device (``VISIONGPT_MEMORY``, e.g. ``8GB``); 0 means a share of
-            what is available when the pool is made.
+        device: ``cpu``, ``cuda:1``, ``cuda`` (all there are) or ``auto`` (those, or the CPU; ``VISIONGPT_DEVICE``).
+        memory: Bytes that loaded models may take on a device (``VISIONGPT_MEMORY``, e.g. ``8GB``), or, as a float, the
+            share of what is available there when it is first needed (``60%``); 0 means the package's own share.
+        device_memory: The same by device, ``cpu``, ``cuda`` or ``cuda:1`` (``VISIONGPT_MEMORY=cpu=8GB,cuda=70%``).
+        keep: Names of models that, once loaded, never make room for others (``VISIONGPT_KEEP``, separated by commas).
         models: Model name by job: the user's choice (table ``[models]``).
         weights: Folder by model name, of the user's own weights (table ``[weights]``, and the sub-folders of
             ``VISIONGPT_WEIGHTS``, each named after its model).
@@ -62,7 +65,9 @@ class Settings:
     home: Path
     llm: str = ""
     device: str = "auto"
-    memory: int = 0
+    memory: int | float = 0
+    device_memory: Mapping[str, int | float] = field(default_factory=dict, hash=False)
+    keep: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict, hash=False)
     weights: Mapping[str, Path] = field(default_factory=dict, hash=False)
     state: Path = field(default_factory=lambda: _default_state())  # the function stands further down
@@ -82,13 +87,16 @@ class Settings:
         folders.update({name: Path(path).expanduser() for name, path in _table(file, "weights").items()})
         llm = environ.get("VISIONGPT_LLM") or str(file.get("llm", ""))
         home = environ.get("VISIONGPT_HOME") or file.get("home")
+        memory = _memory(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0")))
         places = [str(place) for place in (environ.get("VISIONGPT_STATE"), file.get("state")) if place]
         folders_named = [place for place in places if not place.startswith(_DATABASES)]
         return cls(
             home=Path(str(home)).expanduser() if home else _default_home(),
             llm=llm,
             device=_device(environ.get("VISIONGPT_DEVICE") or str(file.get("device", "auto"))),
-            memory=parse_bytes(environ.get("VISIONGPT_MEMORY") or str(file.get("memory", "0"))),
+            memory=memory.pop("", 0),
+            device_memory=memory,
+            keep=tuple(re.findall(r"[^\s,]+", environ.get("VISIONGPT_KEEP") or str(file.get("keep", "")))),
             models=_table(file, "models"),
             weights=folders,
             image_roots=_roots(environ.get("VISIONGPT_IMAGE_ROOTS", "")),
@@ -166,6 +174,29 @@ def _device(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise InputError(f"{text!r} is no device; there are auto, cpu, cuda and cuda:0, cuda:1, ...")
     return text
+
+
+def _memory(text: str) -> dict[str, int | float]:
+    """Amounts by device, that of all others under ``""``: of ``6GB`` or ``cpu=8GB, cuda=70%``."""
+    amounts: dict[str, int | float] = {}
+    for part in text.split(","):
+        device, is_named, amount = part.rpartition("=")
+        device = device.strip()
+        if is_named and not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+            raise InputError(f"{device!r} in the amount of memory is no device; there are cpu, cuda and cuda:0, ...")
+        if device in amounts:
+            raise InputError(f"{text!r} gives two amounts of memory for one device")
+        amounts[device] = _amount(amount)
+    return amounts
+
+
+def _amount(text: str) -> int | float:
+    share = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", text)
+    if share is None:
+        return parse_bytes(text)
+    if not 0 < float(share[1]) <= 100:
+        raise InputError(f"{text.strip()} is no share of memory; write one from 1% to 100%")
+    return float(share[1]) / 100
 
 
 def _read_file(name: str) -> dict[str, Any]:

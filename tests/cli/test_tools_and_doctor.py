@@ -14,7 +14,10 @@ from types import ModuleType
 import pytest
 
 from tests.cli.conftest import Ran
+from visiongpt_agent.doctor import in_one
+from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools import catalog
 
 
@@ -23,7 +26,7 @@ def test_tools_lists_every_tool_runnable_or_not(visiongpt: Callable[..., Ran], p
 
     tools = json.loads(ran.out)
     assert (ran.code, ran.err) == (0, "")
-    assert [list(tool) for tool in tools] == [["name", "args", "returns", "available", "model", "needs"]] * 25
+    assert [list(tool) for tool in tools] == [["name", "args", "returns", "available", "model", "needs", "better"]] * 25
     assert [tool["name"] for tool in tools] == list(catalog())
     for tool in tools:
         assert tool["available"] == catalog()[tool["name"]].usable(pool)
@@ -49,6 +52,46 @@ def test_doctor(visiongpt: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, 
     assert report["planner"] == ""
     assert ["visiongpt models pull smollm2-135m" in problem for problem in report["problems"]] == [True]
     assert not (tmp_path / "home").exists()
+
+
+def test_doctor_names_the_models_and_the_one_command_for_every_tool(
+    visiongpt: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VISIONGPT_HOME", str(tmp_path / "home"))
+    registry = Registry(Settings(home=tmp_path / "home"))
+
+    tools = {tool["name"]: tool for tool in json.loads(visiongpt("doctor", "--json").out)["tools"]}
+    told = visiongpt("doctor").out
+
+    for name, spec in catalog().items():
+        tool = tools[name]
+        assert f"{name}: {(tool['model'] or 'no model needed') if tool['available'] else tool['needs']}" in told
+        models = [registry.get(model) for model in tool["model"].split(", ") if model]
+        assert len(models) == (len(spec.needs) if tool["available"] else 0)
+        for model, jobs in zip(models, spec.needs, strict=False):
+            assert model is not None
+            assert set(jobs) & set(model.card.jobs)
+        for command, wanted in ((tool["needs"], -1), (tool["better"], 0)):
+            pulled = command.partition("visiongpt models pull ")[2].split()
+            brought = {job for model in registry.models() if model.card.name in pulled for job in model.card.jobs}
+            if command:
+                assert {jobs[wanted] for jobs in spec.needs} & brought, command
+    assert "detect_objects: nanodet-g-416 (better: visiongpt models pull grounding-dino-tiny)" in told
+
+
+@pytest.mark.parametrize(
+    ("remedies", "command"),
+    [
+        ([], ""),
+        (["", "visiongpt models pull a"], "visiongpt models pull a"),
+        (["visiongpt models pull a", "visiongpt models pull b"], "visiongpt models pull a b"),
+        (["visiongpt models pull a", "pip install 'x[y]' && visiongpt models pull b"],
+         "pip install 'x[y]' && visiongpt models pull a b"),
+        (["pip install x", "pip install x"], "pip install x"),
+    ],
+)  # fmt: skip
+def test_several_remedies_are_one_command(remedies: list[str], command: str) -> None:
+    assert in_one(remedies) == command
 
 
 def test_doctor_names_the_system_libraries_that_opencv_wants(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.models.tiny_checkpoints import clip as checkpoint
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.clip import Clip
@@ -20,32 +20,6 @@ from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.second_look import fits_words
 
 Photo = Callable[[str], Image.Image]
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-def checkpoint(folder: Path) -> Path:
-    import torch
-    import transformers
-
-    folder.mkdir(parents=True, exist_ok=True)
-    pieces = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ends = {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": len(pieces) - 1}
-    config = transformers.CLIPConfig(
-        text_config={**layers, **ends, "vocab_size": len(pieces), "max_position_embeddings": 32},
-        vision_config={**layers, "image_size": 32, "patch_size": 16},
-        projection_dim=8,
-    )
-    torch.manual_seed(0)
-    transformers.CLIPModel(config).save_pretrained(folder)
-    transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
-        folder
-    )
-    return folder
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.models import tiny_diffusion as tiny
-from tests.models.test_hub_models import depth_checkpoint
+from tests.models.tiny_checkpoints import depth_anything as depth_checkpoint
 from visiongpt_agent.errors import ToolError, WeightsError
 from visiongpt_agent.models.base import Model, Placement
 from visiongpt_agent.models.controlnet import ControlNet

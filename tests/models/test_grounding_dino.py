@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models.tiny_checkpoints import grounding_dino
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.grounding_dino import GroundingDino, grounded, prompt, token_members
@@ -26,40 +26,11 @@ from visiongpt_agent.tools.detect_objects import detect_objects
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]
-WORDS = ["dog", "lemon", "red", "blue", "car", "cup", "hot", "st", "bernard", "##s", "le", "##on"]
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    import transformers
-
-    library: Any = transformers  # only partly typed
-    folder = tmp_path_factory.mktemp("grounding-dino")
-    vocabulary = [f"[unused{i}]" for i in range(1030)]  # the network knows the numbers of the separators
-    vocabulary[0], vocabulary[100], vocabulary[101], vocabulary[102] = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-    vocabulary[103], vocabulary[1012], vocabulary[1029] = "[MASK]", ".", "?"
-    vocabulary[200 : 200 + len(WORDS)] = WORDS
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    transformers.BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    swin = library.SwinConfig(
-        image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, out_indices=[2, 3, 4]
-    )
-    layers: dict[str, Any] = {"num_hidden_layers": 1, "num_attention_heads": 2}
-    bert = transformers.BertConfig(vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, **layers)
-    sizes: dict[str, Any] = {
-        f"{part}_{name}": value
-        for part in ("encoder", "decoder")
-        for name, value in {"layers": 2, "ffn_dim": 16, "attention_heads": 2, "n_points": 2}.items()
-    }
-    config = transformers.GroundingDinoConfig(
-        backbone_config=swin.to_dict(), text_config=bert.to_dict(), d_model=32, num_queries=20, **sizes
-    )
-    torch.manual_seed(0)
-    transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    size = {"shortest_edge": 96, "longest_edge": 192}
-    transformers.GroundingDinoImageProcessorPil(size=size).save_pretrained(folder)
-    return folder
+    return grounding_dino(tmp_path_factory.mktemp("grounding-dino"))
 
 
 @pytest.fixture(scope="module")

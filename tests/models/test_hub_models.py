@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.models.tiny_checkpoints import BLIP_WORDS as WORDS
+from tests.models.tiny_checkpoints import blip as blip_checkpoint
+from tests.models.tiny_checkpoints import depth_anything as depth_checkpoint
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.blip import BlipCaption, BlipVqa
@@ -24,56 +27,6 @@ from visiongpt_agent.tools.answer_question import answer_question
 from visiongpt_agent.tools.estimate_depth import estimate_depth
 
 Photo = Callable[[str], Image.Image]
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "on", "sofa", "what", "is", "this", "?", "red"]
-
-
-def blip_checkpoint(folder: Path, head: str) -> Path:
-    import torch
-    import transformers
-
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    tokenizer = transformers.BertTokenizer(vocab=str(folder / "vocab.txt"))
-    tokenizer.save_pretrained(folder)
-    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    words = {"vocab_size": len(WORDS), "encoder_hidden_size": 16, "max_position_embeddings": 64}
-    special = {"bos_token_id": 2, "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
-    config = transformers.BlipConfig(
-        text_config={**layers, **words, **special}, vision_config={**layers, "image_size": 32, "patch_size": 16}
-    )
-    torch.manual_seed(0)
-    getattr(transformers, head)(config).save_pretrained(folder)
-    transformers.BlipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
-
-
-def depth_checkpoint(folder: Path) -> Path:
-    import torch
-    import transformers
-
-    backbone = transformers.Dinov2Config(  # type: ignore[call-arg]
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        image_size=28,
-        patch_size=14,
-        out_indices=[1, 2, 3, 4],
-        reshape_hidden_states=False,
-        apply_layernorm=True,
-    )
-    config = transformers.DepthAnythingConfig(
-        backbone_config=backbone,
-        patch_size=14,
-        reassemble_hidden_size=16,
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-        head_hidden_size=4,
-    )
-    torch.manual_seed(0)
-    transformers.DepthAnythingForDepthEstimation(config).save_pretrained(folder)
-    transformers.DPTImageProcessor(
-        size={"height": 56, "width": 56}, keep_aspect_ratio=True, ensure_multiple_of=14
-    ).save_pretrained(folder)
-    return folder
 
 
 def test_blip_caption(tmp_path: Path, photo: Photo) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.tiny_llama import sentencepiece_tokenizer, tiny_llama
+from tests.models.tiny_checkpoints import llama
 from visiongpt_agent import Settings, VisionGPT, WeightsError, parse_plan
 from visiongpt_agent.models.llama import llama_named
 from visiongpt_agent.models.registry import Registry
@@ -18,11 +18,8 @@ from visiongpt_agent.tools import catalog
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LLaMA with random weights, LLaMA-2's kind of tokenizer and its chat format, as save_pretrained writes it."""
-    tokenizer = sentencepiece_tokenizer([str(spec.signature) for spec in catalog().values()])
-    target = tmp_path_factory.mktemp("llama") / "My-Llama-2-tiny"
-    tiny_llama(tokenizer).save_pretrained(target)
-    tokenizer.save_pretrained(target)
-    return target
+    corpus = [str(spec.signature) for spec in catalog().values()]
+    return llama(tmp_path_factory.mktemp("llama") / "My-Llama-2-tiny", corpus)
 
 
 def test_a_folder_becomes_the_only_language_model(folder: Path, tmp_path: Path) -> None:

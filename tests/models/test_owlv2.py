@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models.tiny_checkpoints import OWL_SIDE as SIDE
+from tests.models.tiny_checkpoints import owlv2
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.grounding_dino import GroundingDino
@@ -27,32 +28,11 @@ from visiongpt_agent.tools.detect_objects import detect_objects
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]
-SIDE = 96
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    import transformers
-
-    folder = tmp_path_factory.mktemp("owlv2")
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    pieces = ["!", *letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    numbers = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = transformers.CLIPTokenizer(vocab=numbers, merges=[], pad_token="!")
-    tokenizer.save_pretrained(folder)
-    layers: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    heads: dict[str, Any] = {"num_attention_heads": 2}
-    special = {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": 0}
-    config = transformers.Owlv2Config(
-        text_config={**layers, **heads, **special, "vocab_size": len(pieces), "max_position_embeddings": 32},
-        vision_config={**layers, **heads, "image_size": SIDE, "patch_size": 16},
-        projection_dim=16,
-    )
-    torch.manual_seed(0)
-    transformers.Owlv2ForObjectDetection(config).save_pretrained(folder)
-    transformers.Owlv2ImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
-    return folder
+    return owlv2(tmp_path_factory.mktemp("owlv2"))
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,11 @@ def test_weights_are_told_before_packages(tmp_path: Path) -> None:
     assert registry(tmp_path, *models).missing_for("ocr") == "visiongpt models pull b"
 
 
+def test_a_package_and_weights_are_one_command(tmp_path: Path) -> None:
+    models = registry(tmp_path, model("a", modules=("nowhere.at",), extra="paper", source=ABSENT))
+    assert models.missing_for("ocr") == "pip install 'visiongpt-agent[paper]' && visiongpt models pull a"
+
+
 def test_a_job_that_no_model_does_is_told(tmp_path: Path) -> None:
     assert registry(tmp_path).missing_for("ocr") == "this version has no adapter for ocr yet"
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.models import tiny_checkpoints
+from tests.models.tiny_checkpoints import SAM_SIDE as SIDE
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
@@ -27,37 +29,12 @@ from visiongpt_agent.tools.segment_objects import segment_objects
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]
-SIDE = 256
 CELL = 4
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    import transformers
-
-    folder = tmp_path_factory.mktemp("sam")
-    vision: dict[str, Any] = {"num_attention_heads": 2, "window_size": 4, "global_attn_indexes": [1]}
-    sizes: dict[str, Any] = {"image_size": SIDE, "patch_size": 16}
-    config = transformers.SamConfig(
-        vision_config=transformers.SamVisionConfig(
-            hidden_size=16, output_channels=32, num_hidden_layers=2, num_pos_feats=16, **sizes, **vision
-        ).to_dict(),
-        prompt_encoder_config=transformers.SamPromptEncoderConfig(hidden_size=32, **sizes).to_dict(),
-        mask_decoder_config=transformers.SamMaskDecoderConfig(
-            hidden_size=32, mlp_dim=32, num_attention_heads=2, iou_head_hidden_dim=16
-        ).to_dict(),
-    )
-    torch.manual_seed(0)
-    network = transformers.SamModel(config)
-    with torch.no_grad():  # the standard initialisation is so small that pictures would not matter
-        for weight in network.parameters():
-            weight.add_(torch.randn_like(weight) * 0.2)
-    network.save_pretrained(folder)
-    transformers.SamImageProcessor(
-        size={"longest_edge": SIDE}, pad_size={"height": SIDE, "width": SIDE}
-    ).save_pretrained(folder)
-    return folder
+    return tiny_checkpoints.sam(tmp_path_factory.mktemp("sam"))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.models.tiny_checkpoints import POSE_HEIGHT as HEIGHT
+from tests.models.tiny_checkpoints import POSE_WIDTH as WIDTH
+from tests.models.tiny_checkpoints import vitpose
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
@@ -21,28 +24,12 @@ from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools.estimate_pose import estimate_pose
 
-WIDTH, HEIGHT = 48, 64
 BOXES = np.array([[20, 30, 120, 190], [200, 60, 290, 110], [-15, 100, 60, 260]], np.float32)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    import torch
-    import transformers
-
-    library: Any = transformers  # only partly typed
-    backbone = library.VitPoseBackboneConfig(
-        image_size=[HEIGHT, WIDTH],
-        patch_size=[16, 16],
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        out_indices=[1],
-    )
-    torch.manual_seed(0)
-    config = library.VitPoseConfig(backbone_config=backbone, num_labels=17, use_simple_decoder=True)
-    library.VitPoseForPoseEstimation(config).save_pretrained(tmp_path / "vitpose")
-    return tmp_path / "vitpose"
+    return vitpose(tmp_path / "vitpose")
 
 
 def heat(frame: Frame, places: FloatArray, width: int = 48, height: int = 64) -> FloatArray:

@@ -29,6 +29,8 @@ def dangers(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
             yield from (f"imports {name}" for name in names if name.split(".")[0] in LOADERS)
+            if getattr(node, "module", None) == "torch" and "load" in names:
+                yield "torch.load under another name"
         if isinstance(node, ast.Call):
             yield from _in_call(node)
 
@@ -65,6 +67,7 @@ def test_no_module_runs_what_it_reads(path: Path) -> None:
         "import pickle",
         "from joblib import load",
         "import torch\ntorch.load('x')",
+        "from torch import load",
         "import torch\ntorch.load('x', weights_only=False)",
         "np.load(x, allow_pickle=True)",
         "yaml.load(x)",

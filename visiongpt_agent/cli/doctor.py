@@ -38,7 +38,8 @@ def _print_report(report: Report) -> None:
     console.print(f"weights in {escape(report.home)}, profile {report.profile}, planner {report.planner or 'none'}")
     for tool in report.tools:
         if tool.available:
-            console.print(f"[green]✓[/] {tool.name}: {escape(tool.model) or 'no model needed'}")
+            better = f"[dim] (better: {escape(tool.better)})[/]" if tool.better else ""
+            console.print(f"[green]✓[/] {tool.name}: {escape(tool.model) or 'no model needed'}{better}")
         else:
             console.print(f"[dim]✗ {tool.name}: {escape(tool.needs)}[/]")
     for problem in report.problems:

@@ -7,10 +7,12 @@ in it.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from visiongpt_agent.weights import Source
 
@@ -62,6 +64,8 @@ class Model(ABC):
     """One loaded model. Subclasses set :attr:`card` and do the jobs it names by the protocols of ``models.jobs``."""
 
     card: ClassVar[ModelCard]
+    portable: ClassVar[bool] = False
+    """Whether inputs go wherever its networks are, so that these can be moved; so they do by a ``_placement``, too."""
 
     @classmethod
     @abstractmethod
@@ -78,3 +82,48 @@ class Model(ABC):
 
     def close(self) -> None:  # noqa: B027 - most models have nothing to close
         """Free what garbage collection does not, e.g. sessions of a native library. Called once by the pool."""
+
+    def networks(self) -> Iterator[Any]:
+        """The torch networks in its attributes, each once: also those in dicts, lists and pipelines of ``diffusers``.
+
+        None on other runtimes. An adapter that keeps networks elsewhere overrides this.
+        """
+        torch = sys.modules.get("torch")
+        seen, left = set[int](), list(vars(self).values())
+        while torch is not None and left:
+            value = left.pop(0)
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, torch.nn.Module):
+                yield value
+            elif isinstance(value, dict):
+                left.extend(value.values())
+            elif isinstance(value, list | tuple):
+                left.extend(value)
+            elif isinstance(components := getattr(value, "components", None), dict):
+                left.extend(components.values())
+
+    def measure(self) -> int:
+        """Bytes of the parameters and buffers of its networks, those that are shared counted once; 0 if unknown.
+
+        It is counted tensor by tensor, not as the change of a device's free memory: other models may be loading.
+        """
+        tensors = {
+            tensor.data_ptr(): tensor.numel() * tensor.element_size()
+            for network in self.networks()
+            for tensor in (*network.parameters(), *network.buffers())
+        }
+        return sum(tensors.values())
+
+    def to(self, device: str) -> bool:
+        """Move to another device, as torch spells it; False where the adapter cannot, and nothing was moved."""
+        placement = getattr(self, "_placement", None)
+        networks = list(self.networks())
+        if not networks or not (self.portable or isinstance(placement, Placement)):
+            return False
+        for network in networks:
+            network.to(device)
+        if isinstance(placement, Placement):
+            self._placement = replace(placement, device=device)
+        return True

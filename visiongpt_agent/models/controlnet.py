@@ -65,6 +65,7 @@ class ControlNet(Model):
         dtypes=DTYPES,
         devices=("cuda", "cpu"),
     )
+    portable = True
 
     def __init__(self, pipelines: dict[str, Any]) -> None:
         self._pipelines = pipelines

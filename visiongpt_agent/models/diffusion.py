@@ -32,8 +32,8 @@ FULL_FILES: Final[Mapping[str, str]] = {
 _TURN: Final = threading.Lock()
 """The scheduler of a pipeline keeps the state of its run, so that two runs at once would spoil each other."""
 
-DTYPES: Final = ("float32", "bfloat16")
-"""float16 is left out: the pool loads one type on every device, and on a CPU it is slow or not there at all."""
+DTYPES: Final = ("float32", "bfloat16", "float16")
+"""float16 is for GPUs that do not compute in bfloat16; on a CPU the others come first."""
 
 
 def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: ModelCard, **parts: Any) -> Any:

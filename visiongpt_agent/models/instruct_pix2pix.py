@@ -41,6 +41,7 @@ class InstructPix2Pix(Model):
         dtypes=DTYPES,
         devices=("cuda", "cpu"),
     )
+    portable = True
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline

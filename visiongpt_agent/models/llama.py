@@ -7,8 +7,9 @@ Hugging Face hub, so its card is made when it is named and not listed beforehand
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
@@ -43,6 +44,10 @@ class Llama(Model):
         if folder is None or not (folder / "config.json").is_file():
             raise WeightsError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
         return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype))
+
+    def networks(self) -> Iterator[Any]:
+        """The language model's network."""
+        yield self.chat.llm.pipeline.model
 
 
 def llama_named(name: str) -> type[Model]:

@@ -117,7 +117,9 @@ class Registry:
             return ""
         # Weights are sooner pulled than packages installed, so a model that lacks only weights is told first.
         card = min((model.card for model in models), key=lambda card: bool(self._lacking(card)))
-        return _install(card) if self._lacking(card) else self.store.remedy(card)
+        install = [_install(card)] if self._lacking(card) else []
+        weights = [] if self.store.state(card).present else [self.store.remedy(card)]
+        return " && ".join(install + weights)
 
     @staticmethod
     def _lacking(card: ModelCard) -> list[str]:

