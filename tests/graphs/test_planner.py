@@ -21,7 +21,6 @@ def agent(pool: ModelPool, needs: Callable[[str], None]) -> VisionGPT:
 @pytest.mark.parametrize(
     ("request_", "job"),
     [
-        ("describe the picture", jobs.CAPTION),
         ("turn day into night", jobs.INSTRUCT),
         ("draw a castle", jobs.TEXT_TO_IMAGE),
     ],
@@ -39,6 +38,17 @@ def test_what_lacks_a_model_is_refused_with_the_remedy(
     assert result.images == ()
 
 
+def test_without_a_captioning_model_a_description_is_composed_and_says_so(agent: VisionGPT, pool: ModelPool) -> None:
+    if pool.has(jobs.CAPTION):
+        pytest.skip("a captioning model is here")
+
+    result = agent.run("describe the picture", sample_photo("chelsea"))
+
+    assert [step.tool for step in result.steps] == ["caption_image"]
+    assert result.answer.startswith("It shows one cat.")
+    assert f"no captioning model is here ({pool.remedy(jobs.CAPTION)})" in result.answer
+
+
 def test_a_question_is_not_answered_by_an_edit(agent: VisionGPT, pool: ModelPool) -> None:
     if pool.has(jobs.VQA):
         pytest.skip("a model that answers questions is here")
@@ -49,15 +59,15 @@ def test_a_question_is_not_answered_by_an_edit(agent: VisionGPT, pool: ModelPool
 
 
 def test_the_part_that_can_be_done_is_done(agent: VisionGPT, pool: ModelPool) -> None:
-    if pool.has(jobs.CAPTION):
-        pytest.skip("a captioning model is here")
+    if pool.has(jobs.DEPTH):
+        pytest.skip("a model for depth is here")
 
-    result = agent.run("describe the picture and turn it black and white", sample_photo("coffee"))
+    result = agent.run("estimate the depth and turn it black and white", sample_photo("coffee"))
 
-    assert [step.tool for step in result.steps] == ["caption_image", "adjust_image"]
+    assert [step.tool for step in result.steps] == ["estimate_depth", "adjust_image"]
     assert result.status == "partial"
     assert len(result.images) == 1
-    assert pool.remedy(jobs.CAPTION) in result.answer
+    assert pool.remedy(jobs.DEPTH) in result.answer
 
 
 def test_follow_ups_work_on_the_newest_image(agent: VisionGPT) -> None:

@@ -18,8 +18,6 @@ from visiongpt_agent.tools.generate_with_control import edges, skeletons
 
 Photo = Callable[[str], Image.Image]
 JOBS = {
-    "caption_image": "caption",
-    "answer_question": "vqa",
     "estimate_depth": "depth",
     "estimate_pose": "pose",
     "generate_image": "generation.text_to_image",
