@@ -74,7 +74,6 @@ def test_plans_with_all_tools_and_without_pictures(
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [list(answer) for answer in answers] == [["id", "plan", "seconds"]] * 4
     assert [answer["id"] for answer in answers] == ["a", 2, "c", "d"]
-    # What has no model among the embedded ones is planned with all the same.
     assert [answer["plan"] for answer in answers] == [
         '#1 = detect_objects(image=$1, query="dog")',
         "#1 = caption_image(image=$2)",
