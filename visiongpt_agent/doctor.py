@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from visiongpt_agent.models.registry import Registry
-    from visiongpt_agent.tools.base import Models, ToolSpec
+    from visiongpt_agent.pool import ModelPool
+    from visiongpt_agent.tools.base import ToolSpec
 
 _DISTRIBUTIONS: Final = (
     "visiongpt-agent",
@@ -49,10 +50,10 @@ class ToolHealth:
     better: str
 
     @classmethod
-    def of(cls, spec: ToolSpec, models: Models) -> Self:
+    def of(cls, spec: ToolSpec, models: ModelPool) -> Self:
         """The health of a tool with these models."""
         lacking = [jobs[-1] for jobs in spec.needs if not any(models.has(job) for job in jobs)]
-        second_best = [jobs[0] for jobs in spec.needs if not lacking and not models.has(jobs[0])]
+        preferred = [jobs[0] for jobs in spec.needs if not lacking]
         return cls(
             name=spec.name,
             args=tuple(argument.name for argument in spec.signature.arguments),
@@ -60,7 +61,7 @@ class ToolHealth:
             available=not lacking,
             model="" if lacking else ", ".join(spec.model_names(models)),
             needs=in_one(models.remedy(job) for job in lacking),
-            better=in_one(models.remedy(job) for job in second_best),
+            better=in_one(models.remedy(job) or models.registry.better_for(job) for job in preferred),
         )
 
 

@@ -77,6 +77,7 @@ def test_doctor_names_the_models_and_the_one_command_for_every_tool(
             if command:
                 assert {jobs[wanted] for jobs in spec.needs} & brought, command
     assert "detect_objects: nanodet-g-416 (better: visiongpt models pull grounding-dino-tiny)" in told
+    assert "segment_objects: grabcut (better: visiongpt models pull sam-vit-base)" in told
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,16 @@ class Registry:
         if any(not self.usable(model.card) for model in models):
             return ""
         # Weights are sooner pulled than packages installed, so a model that lacks only weights is told first.
-        card = min((model.card for model in models), key=lambda card: bool(self._lacking(card)))
+        return self._brings(min((model.card for model in models), key=lambda card: bool(self._lacking(card))))
+
+    def better_for(self, job: str) -> str:
+        """The one command that brings the model preferred for a job; ``""`` if that, or one as good, is usable."""
+        models = [model.card for model in self.for_job(job)]
+        usable = next((card for card in models if not self.usable(card)), None)
+        better = [card for card in models if usable and card.rank < usable.rank]
+        return self._brings(min(better, key=lambda card: bool(self._lacking(card)))) if better else ""
+
+    def _brings(self, card: ModelCard) -> str:
         install = [_install(card)] if self._lacking(card) else []
         weights = [] if self.store.state(card).present else [self.store.remedy(card)]
         return " && ".join(install + weights)
