@@ -99,6 +99,7 @@ def test_outside_the_mask_nothing_changes(tmp_path: Path, photo: Photo, size: tu
         ((1601, 240), [(201, 30, 1100, 171)]),
         ((90, 70), [(0, 0, 20, 70)]),
         ((1800, 700), [(20, 20, 60, 60), (1700, 650, 1800, 700), (900, 300, 901, 301), (850, 0, 950, 10)]),
+        ((1400, 512), [(600, 100, 700, 200), (880, 100, 910, 120)]),
     ],
 )
 def test_what_is_removed_leaves_no_trace(
@@ -120,7 +121,7 @@ def test_the_network_sees_the_window_in_its_place(tmp_path: Path, photo: Photo) 
     window = np.asarray(picture)[199 : 199 + SIDE, 264 : 264 + SIDE]
     shown = np.where(mask[199 : 199 + SIDE, 264 : 264 + SIDE, None], 0, window)
     expected = shown.swapaxes(0, 1)[420 - 199 : 490 - 199, 500 - 264 : 540 - 264]
-    assert np.abs(filled[420:490, 500:540].astype(np.int16) - expected).max() <= 1
+    assert np.array_equal(filled[420:490, 500:540], expected)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,15 @@ def test_a_hole_filled_already_is_not_filled_again(tmp_path: Path) -> None:
     filled = np.asarray(lama(tmp_path, PLACES).remove(Image.new("RGB", size), hole(size, one, other)), np.float32)
     # The window of the larger, from column 394 on, holds the smaller one whole.
     assert np.abs(filled[110, 720:740, 0] - (np.arange(720, 740) - 394) / 2).max() <= 1
+
+
+def test_a_hole_at_the_rim_of_a_window_has_a_window_of_its_own(tmp_path: Path) -> None:
+    size = (1400, 512)
+    one, other = (600, 100, 700, 200), (880, 100, 910, 120)
+    filled = np.asarray(lama(tmp_path, PLACES).remove(Image.new("RGB", size), hole(size, one, other)), np.float32)
+    # The window of the larger ends at column 906; that of the smaller begins at 639.
+    assert np.abs(filled[110, 600:700, 0] - (np.arange(600, 700) - 394) / 2).max() <= 1
+    assert np.abs(filled[110, 880:910, 0] - (np.arange(880, 910) - 639) / 2).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,12 @@ class Enlarging:
 
     def __init__(self, tints: tuple[int, ...] = (0,)) -> None:
         self.tints = tints
-        self.shown: list[Size] = []
+        self.shown: list[Image.Image] = []
         self.noises: list[int] = []
 
     def __call__(self, *, image: Image.Image, generator: Any, **_: Any) -> Any:
         tint = self.tints[len(self.shown) % len(self.tints)]
-        self.shown.append(image.size)
+        self.shown.append(image)
         self.noises.append(generator.initial_seed())
         pixels = np.asarray(image).repeat(4, axis=0).repeat(4, axis=1)
         return SimpleNamespace(images=[Image.fromarray((pixels + tint).astype(np.uint8))])
@@ -76,8 +76,19 @@ def test_tiles_are_put_together_in_their_places(photo: Photo, size: Size) -> Non
     image = photo("chelsea").resize(size)
     large = StableDiffusionUpscaler(pipeline, "cpu").upscale(image)
     assert np.array_equal(np.asarray(large), np.asarray(image).repeat(4, axis=0).repeat(4, axis=1))
-    assert all(side % 8 == 0 and 64 <= side <= 128 for shown in pipeline.shown for side in shown)
+    assert all(side % 8 == 0 and 64 <= side <= 128 for shown in pipeline.shown for side in shown.size)
     assert pipeline.noises == list(range(len(pipeline.noises)))
+
+
+def test_small_pictures_are_continued_by_their_mirror_image(photo: Photo) -> None:
+    pipeline = Enlarging()
+    image = photo("chelsea").resize((90, 40))
+    StableDiffusionUpscaler(pipeline, "cpu").upscale(image)
+    (shown,) = pipeline.shown
+    assert shown.size == (96, 64)
+    pixels = np.asarray(image)
+    assert np.array_equal(np.asarray(shown)[:40, 90:], pixels[:, :-7:-1])
+    assert np.array_equal(np.asarray(shown)[40:, :90], pixels[:-25:-1])
 
 
 def test_tiles_of_different_colours_leave_no_seam() -> None:
