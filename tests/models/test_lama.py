@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.models import tiny_onnx
 from tests.models.tiny_onnx import node
-from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.errors import ToolError, WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.lama import LaMa
 from visiongpt_agent.models.registry import Registry
@@ -222,6 +222,9 @@ def test_the_tool_prefers_it_and_allows_larger_gaps(tmp_path: Path) -> None:
     assert thing.union_mask().mean() > Telea.max_share
     with ModelPool(Registry(Settings(home=tmp_path, weights=weights))) as pool:
         made = inpaint(Image.fromarray(pixels), thing, models=pool)
+        most = Regions((300, 200), np.array([[0, 0, 290, 150]], np.float32), ("wall",))
+        with pytest.raises(ToolError, match=r"gap of 72% .* lama fills at most 50% believably, say what is to be"):
+            inpaint(Image.fromarray(pixels), most, models=pool)
     assert made.models == ("lama",)
     assert isinstance(made.value, Image.Image)
     assert made.value.getcolors() == [(300 * 200, (40, 80, 160))]

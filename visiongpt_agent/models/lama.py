@@ -47,6 +47,7 @@ class LaMa(Model):
     )
     max_share: float = 0.5
     """The paper's hardest holes, 40 to 50 % of a picture, are the largest it was measured on."""
+    beyond: str = "say what is to be painted there instead"
 
     def __init__(self, session: Any) -> None:
         self._session = session
