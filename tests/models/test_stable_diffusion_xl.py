@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from visiongpt_agent.models.base import Model, Placement
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.models.sdxl_inpainting import SdxlInpainting
 from visiongpt_agent.models.stable_diffusion import SdTurbo
-from visiongpt_agent.models.stable_diffusion_xl import XL_FILES, SdxlTurbo, StableDiffusionXL
+from visiongpt_agent.models.stable_diffusion_xl import SdxlTurbo, StableDiffusionXL
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.settings import Settings
@@ -146,14 +145,17 @@ def test_small_models_refuse_large_checkpoints(words: Path) -> None:
         SdTurbo.load(words, Placement())
 
 
-def test_what_is_pulled_loads_and_leaves_the_old_decoder(tmp_path: Path, words: Path) -> None:
-    """The patterns of the card take what a checkpoint needs, as the hub names its files, and no second decoder."""
-    for file in sorted(file for file in words.rglob("*") if file.is_file()):
-        name = file.relative_to(words).as_posix().replace(".safetensors", ".fp16.safetensors")
-        if any(fnmatch.fnmatch(name, pattern) for pattern in XL_FILES):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_bytes(file.read_bytes())
-    made = StableDiffusionXL.load(tmp_path, Placement()).generate("a cat", seed=1)
-    assert made == StableDiffusionXL.load(words, Placement()).generate("a cat", seed=1)
+def test_what_is_pulled_loads_without_the_old_decoder(tmp_path: Path) -> None:
+    origin = tiny.checkpoint_xl(tmp_path / "origin")
+    expected = StableDiffusionXL.load(origin, Placement()).generate("a cat", seed=1)
+    tiny.in_half_precision(origin)
     others = "vae_1_0/diffusion_pytorch_model.fp16.safetensors", "sd_xl_base_1.0.safetensors"
-    assert not any(fnmatch.fnmatch(other, pattern) for other in others for pattern in XL_FILES)
+    for other in others:
+        (origin / other).parent.mkdir(exist_ok=True)
+        (origin / other).write_bytes(b"not to be taken")
+    registry = Registry(Settings(home=tmp_path))
+    pulled = registry.store.pull(StableDiffusionXL, origin=origin)
+    assert pulled is not None
+    assert registry.usable(StableDiffusionXL.card) == ""
+    assert not any((pulled / other).exists() for other in others)
+    assert StableDiffusionXL.load(pulled, Placement()).generate("a cat", seed=1) == expected
