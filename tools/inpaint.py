@@ -59,10 +59,9 @@ def _remove(image: Image.Image, regions: Regions, hole: BoolArray, models: Model
     with models.use(jobs.INPAINT_REMOVE, jobs.Inpainter) as inpainter:
         limit = inpainter.max_share
         if share > limit:
-            better = models.remedy(jobs.INPAINT_REPLACE)
             raise ToolError(
                 f"removing {named(regions)} leaves a gap of {share:.0%} of the picture; {inpainter_name} fills at most "
-                f"{limit:.0%} believably, more needs a neural inpainting model" + (f"; {better}" if better else "")
+                f"{limit:.0%} believably, {inpainter.beyond}"
             )
         filled = edit_colors(image, lambda rgb: inpainter.remove(rgb, hole))
     uncertain: tuple[str, ...] = ()

@@ -208,6 +208,35 @@ def test_weights_that_are_not_there_are_told(tmp_path: Path, folder: Folder, mod
         model.load(pickled, Placement())
 
 
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"])
+def test_damaged_weights_are_told(tmp_path: Path, part: str) -> None:
+    file = tiny.checkpoint(tmp_path) / f"{part}.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="models pull sd-turbo"):
+        SdTurbo.load(tmp_path, Placement())
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_networks_that_lack_weights_are_told(tmp_path: Path, part: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = tiny.checkpoint(tmp_path) / part / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    weights.pop("conv_norm_out.weight" if part == "unet" else "decoder.conv_norm_out.weight")
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=f"weights of its {part} are missing.*models pull sd-turbo"):
+        SdTurbo.load(tmp_path, Placement())
+
+
+def test_a_pipeline_of_another_kind_is_refused(folder: Folder) -> None:
+    with pytest.raises(
+        WeightsError, match=r"holds a StableDiffusionInpaintPipeline.*models pull stable-diffusion-v1-5"
+    ):
+        StableDiffusion15.load(folder(StableDiffusionInpainting), Placement())
+    with pytest.raises(WeightsError, match=r"holds a StableDiffusionPipeline.*models pull stable-diffusion-inpainting"):
+        StableDiffusionInpainting.load(folder(StableDiffusion15), Placement())
+
+
 @pytest.mark.parametrize(
     ("size", "native", "expected"),
     [

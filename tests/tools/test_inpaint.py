@@ -65,7 +65,7 @@ def test_a_large_gap_is_doubted(pool: ModelPool, share: float, word: str) -> Non
 def test_refusals(pool: ModelPool) -> None:
     _, bird, regions = sky(0.2)
     if pool.name(jobs.INPAINT_REMOVE) == "telea":
-        with pytest.raises(ToolError, match=r"removing one bird leaves a gap of 20% .* neural inpainting model"):
+        with pytest.raises(ToolError, match=r"removing one bird leaves a gap of 20% .*: visiongpt models pull lama$"):
             inpaint(bird, regions, models=pool)
     with pytest.raises(ToolError, match="nothing to remove: no region"):
         inpaint(bird, regions.select([]), models=pool)

@@ -81,7 +81,9 @@ class ControlNet(Model):
             for control in here
         }
         kind = "StableDiffusionControlNetPipeline"
-        first = load_pipeline(kind, folder, placement, cls.card, controlnet=networks[here[0]])
+        first = load_pipeline(
+            kind, folder, placement, cls.card, saved_as="StableDiffusionPipeline", controlnet=networks[here[0]]
+        )
         return cls({control: _with_network(first, network) for control, network in networks.items()})
 
     def generate(self, structure: Image.Image, prompt: str, *, control: str, seed: int) -> Image.Image:

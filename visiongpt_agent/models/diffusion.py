@@ -6,6 +6,7 @@ The pipelines are those of ``diffusers``; a latent diffusion model paints at one
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,9 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 """float16 is for GPUs that do not compute in bfloat16; on a CPU the others come first."""
 
 
-def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: ModelCard, **parts: Any) -> Any:
+def load_pipeline(
+    kind: str, folder: Path | None, placement: Placement, card: ModelCard, *, saved_as: str = "", **parts: Any
+) -> Any:
     """Load a pipeline from a folder alone, its weights from safetensors alone.
 
     Args:
@@ -44,6 +47,7 @@ def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: Mo
         folder: What ``save_pretrained`` writes, or the files of a hub repository; full or half precision.
         placement: Device and dtype.
         card: The model's card, for messages.
+        saved_as: Name of the class that the folder was saved from; ``""`` for the same.
         parts: Parts of the pipeline that are loaded already.
 
     Raises:
@@ -51,10 +55,14 @@ def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: Mo
     """
     import diffusers
     import torch
+    from safetensors import SafetensorError
 
     try:
         if folder is None or not (folder / "model_index.json").is_file():
             raise OSError("it has no model_index.json")
+        held = json.loads((folder / "model_index.json").read_text(encoding="utf-8")).get("_class_name")
+        if held != (saved_as or kind):
+            raise OSError(f"it holds a {held}")
         with _no_progress_bars():
             pipeline = getattr(diffusers, kind).from_pretrained(
                 folder,
@@ -65,7 +73,10 @@ def load_pipeline(kind: str, folder: Path | None, placement: Placement, card: Mo
                 **_feature_extractor(folder),
                 **parts,
             )
-    except (OSError, ValueError, AttributeError) as error:
+        for name, part in pipeline.components.items():
+            if isinstance(part, torch.nn.Module) and any(weight.is_meta for weight in part.parameters()):
+                raise OSError(f"weights of its {name} are missing")
+    except (OSError, ValueError, AttributeError, SafetensorError) as error:
         raise no_weights(folder, card, error) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(placement.device)

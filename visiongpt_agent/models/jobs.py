@@ -187,6 +187,8 @@ class Inpainter(Protocol):
 
     max_share: float
     """Largest share of the picture (0 to 1) that it fills believably."""
+    beyond: str
+    """What to do about larger holes, as a clause, e.g. ``say what is to be painted there instead``."""
 
     def remove(self, image: Image.Image, mask: BoolArray) -> Image.Image:
         """The picture with the mask, bool ``(H, W)``, filled in; pixels outside it unchanged."""

@@ -6,6 +6,7 @@ the masked picture beside the noise. The repository is taken at ``main``: pinned
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -21,36 +22,25 @@ if TYPE_CHECKING:
 Window = tuple[int, int, int, int]
 
 _STEPS: Final = 25
-_GUIDANCE: Final = 7.5
 
 
-class StableDiffusionInpainting(Model):
-    """The checkpoint of Stable Diffusion 1.5 that was trained on to fill masks, with its safety checker."""
+class MaskPainter(Model):
+    """What the painters over an inpainting pipeline of ``diffusers`` share.
 
-    card: ClassVar[ModelCard] = ModelCard(
-        name="stable-diffusion-inpainting",
-        title="Stable Diffusion inpainting",
-        jobs=(INPAINT_REPLACE,),
-        licence="CreativeML OpenRAIL-M",
-        homepage="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
-        # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
-        # checker, a fifth on top.
-        memory=6_600_000_000,
-        source=Hub("stable-diffusion-v1-5/stable-diffusion-inpainting", "main", HALF_FILES, size=2_740_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
-    )
+    They paint a part of the picture around the mask, as large as they are made for, and paste the mask alone.
+    """
+
     portable = True
+    _kind: ClassVar[str]
+    _guidance: ClassVar[float]
+    _also: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        return cls(load_pipeline("StableDiffusionInpaintPipeline", folder, placement, cls.card))
+        return cls(load_pipeline(cls._kind, folder, placement, cls.card))
 
     def replace(self, image: Image.Image, mask: BoolArray, prompt: str, *, seed: int) -> Image.Image:
         """The picture, same size, the mask, bool ``(H, W)``, showing the prompt; every pixel outside it as it was.
@@ -77,11 +67,35 @@ class StableDiffusionInpainting(Model):
             width=width,
             height=height,
             num_inference_steps=_STEPS,
-            guidance_scale=_GUIDANCE,
+            guidance_scale=self._guidance,
+            **self._also,
         )
         filled = rgb.copy()
         filled.paste(made.resize(hole.size), window[:2], hole)
         return filled
+
+
+class StableDiffusionInpainting(MaskPainter):
+    """The checkpoint of Stable Diffusion 1.5 that was trained on to fill masks, with its safety checker."""
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="stable-diffusion-inpainting",
+        title="Stable Diffusion inpainting",
+        jobs=(INPAINT_REPLACE,),
+        licence="CreativeML OpenRAIL-M",
+        homepage="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
+        # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
+        # checker, a fifth on top.
+        memory=6_600_000_000,
+        source=Hub("stable-diffusion-v1-5/stable-diffusion-inpainting", "main", HALF_FILES, size=2_740_000_000),
+        modules=("diffusers",),
+        extra="paper",
+        notice="The licence forbids some uses, listed in its attachment A.",
+        dtypes=DTYPES,
+        devices=("cuda", "cpu"),
+    )
+    _kind = "StableDiffusionInpaintPipeline"
+    _guidance = 7.5
 
 
 def window_around(mask: BoolArray, native: int) -> Window:

@@ -7,6 +7,7 @@ pinned by the manifest at first pull.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,19 +20,22 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-class _StableDiffusion(Model):
-    """What both share: words in, a picture of 512x512 pixels out."""
+class PictureFromWords(Model):
+    """What the generators over a pipeline of ``diffusers`` share: words in, a picture of the model's own size out."""
 
     portable = True
+    _saved_as: ClassVar[str] = "StableDiffusionPipeline"
     _steps: ClassVar[int]
     _guidance: ClassVar[float]
+    _also: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        return cls(load_pipeline("AutoPipelineForText2Image", folder, placement, cls.card))
+        kind = "AutoPipelineForText2Image"
+        return cls(load_pipeline(kind, folder, placement, cls.card, saved_as=cls._saved_as))
 
     def generate(self, prompt: str, *, seed: int) -> Image.Image:
         """A new picture of what the prompt says, in the size that the model is made for.
@@ -46,10 +50,11 @@ class _StableDiffusion(Model):
             prompt=prompt,
             num_inference_steps=self._steps,
             guidance_scale=self._guidance,
+            **self._also,
         )
 
 
-class SdTurbo(_StableDiffusion):
+class SdTurbo(PictureFromWords):
     """SD-Turbo: Stable Diffusion 2.1 distilled, four steps in place of fifty and no guidance."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -72,7 +77,7 @@ class SdTurbo(_StableDiffusion):
     _guidance = 0.0
 
 
-class StableDiffusion15(_StableDiffusion):
+class StableDiffusion15(PictureFromWords):
     """Stable Diffusion 1.5, with its safety checker."""
 
     card: ClassVar[ModelCard] = ModelCard(

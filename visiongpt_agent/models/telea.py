@@ -9,6 +9,7 @@ import numpy as np
 
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.jobs import INPAINT_REMOVE
+from visiongpt_agent.models.lama import LaMa
 from visiongpt_agent.regions import BoolArray
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Telea(Model):
         rank=100,
     )
     max_share: float = 0.06
+    beyond: str = f"more needs a neural inpainting model: visiongpt models pull {LaMa.card.name}"
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
