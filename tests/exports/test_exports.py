@@ -153,6 +153,7 @@ def test_what_cannot_be_exported(store: ImageStore, tmp_path: Path) -> None:
         export(result_with(planted(), store), "coco", tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_outlined_boxes_are_exported_once(pool: ModelPool, photo: Callable[[str], Image.Image], tmp_path: Path) -> None:
     plan = '#1 = detect_objects(image=$1, query="cup")\n#2 = segment_objects(image=$1, regions=#1)'
     result = VisionGPT(ScriptedChat(script=[plan, "Done."]), pool=pool).run("outline the cup", photo("coffee"))

@@ -42,4 +42,7 @@ class TestUnit(_OverThePlanner, ChatModelUnitTests):
 
 
 class TestIntegration(_OverThePlanner, ChatModelIntegrationTests):
-    pass
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        # Enough for a plan; what it has to say in prose is worth no more of the time.
+        return {"llm": self.planner.llm, "max_tokens": 64}

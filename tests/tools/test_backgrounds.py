@@ -113,6 +113,7 @@ def test_scenes_are_not_taken_for_colours(prompt: str) -> None:
     assert plain_ground(prompt, (4, 4)) is None
 
 
+@pytest.mark.slow
 def test_a_plain_background(pool: ModelPool, coffee: Image.Image) -> None:
     args = {"image": coffee, "prompt": "pale blue"}
     output = replace_background(**args, models=pool)
@@ -125,6 +126,7 @@ def test_a_plain_background(pool: ModelPool, coffee: Image.Image) -> None:
     assert replace_background.problems(args, output) == []
 
 
+@pytest.mark.slow
 def test_another_picture_behind(pool: ModelPool, coffee: Image.Image, photo: Photo) -> None:
     args = {"image": coffee, "background": photo("rocket")}
     output = replace_background(**args, models=pool)

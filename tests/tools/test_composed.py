@@ -75,6 +75,7 @@ def test_it_tells_what_is_there(
     assert output.models
 
 
+@pytest.mark.slow
 def test_what_is_seen_in_one_look_only_is_left_out(pool: ModelPool, photo: Photo) -> None:
     """The small detector takes a part of this cat for a person, but not in the mirrored picture."""
     assert "person" not in str(describe(pool, photo("chelsea")).value)
@@ -85,6 +86,7 @@ def test_nothing_recognised_is_no_description(pool: ModelPool) -> None:
         caption_image(Image.new("RGB", (320, 240), (200, 200, 195)), models=pool)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["another number", "a thing of its own"])
 def test_a_description_of_what_is_not_there_is_refused(fault: str, pool: ModelPool, photo: Photo) -> None:
     image = photo("chelsea")
