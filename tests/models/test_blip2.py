@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     import transformers
 
+    library: Any = transformers  # only partly typed
     target = tmp_path_factory.mktemp("blip2")
     tokenizer = byte_level_tokenizer(["a photo of a cat on a sofa", "Question: what is this? Answer: red"])
     tokenizer.add_special_tokens({"pad_token": "<pad>", "additional_special_tokens": ["<image>"]})
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     transformers.Blip2ForConditionalGeneration(config).save_pretrained(target)
     pixels = transformers.BlipImageProcessorPil(size={"height": 28, "width": 28})
-    transformers.Blip2Processor(pixels, tokenizer, num_query_tokens=QUERIES).save_pretrained(target)
+    library.Blip2Processor(pixels, tokenizer, num_query_tokens=QUERIES).save_pretrained(target)
     return target
 
 
