@@ -115,7 +115,7 @@ def llava_checkpoint(folder: Path) -> Path:
     return folder
 
 
-def qwen_checkpoint(folder: Path) -> Path:
+def qwen_checkpoint(folder: Path, max_pixels: int = 84 * 84) -> Path:
     import torch
     import transformers
 
@@ -124,7 +124,8 @@ def qwen_checkpoint(folder: Path) -> Path:
     tokenizer.chat_template = None  # it comes with the processor
     tokenizer.save_pretrained(folder)
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": QWEN}))
-    transformers.Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=84 * 84).save_pretrained(folder)
+    pixels = transformers.Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=max_pixels)
+    pixels.save_pretrained(folder)
     marks = {
         f"{mark}_token_id": tokenizer.convert_tokens_to_ids(word)
         for mark, word in {
@@ -137,7 +138,7 @@ def qwen_checkpoint(folder: Path) -> Path:
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}
     config = transformers.Qwen2_5_VLConfig(
         **marks,
-        tie_word_embeddings=False,
+        tie_word_embeddings=True,  # as in the published one: its head is not in the file
         vision_config={
             "depth": 1,
             "hidden_size": 16,
@@ -259,6 +260,16 @@ def test_without_a_chat_template_it_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match="no chat template"):
         Qwen25Vl.load(tmp_path, Placement())
+
+
+def test_of_a_large_picture_qwen_is_shown_a_million_pixels(tmp_path: Path) -> None:
+    model = Qwen25Vl.load(qwen_checkpoint(tmp_path, max_pixels=12_845_056), Placement())
+
+    given = model._inputs(Image.new("RGB", (2000, 1500)), "<|image_pad|>")
+
+    shown = given["pixel_values"].shape[0] * 14 * 14
+    assert 900_000 < shown <= 1_000_000
+    assert given["mm_token_type_ids"].sum() * 28 * 28 == shown  # a token for two by two patches
 
 
 def test_the_tool_answers_with_it(folders: dict[Adapter, Path], tmp_path: Path, photo: Photo) -> None:
