@@ -193,12 +193,20 @@ def _plans(model: Any, image: Image.Image) -> str:
     return _words(model.chat.bind(max_tokens=8).invoke("What is in the picture?").content)
 
 
+def _semantic(model: Any, image: Image.Image) -> Any:
+    words = [word for word in ("sky", "grass", "wall", "cup") if model.knows(word)]
+    found = _regions(model.segment(image, words, threshold=0.0), image, words)
+    assert found.masks is not None or len(found) == 0
+    return found
+
+
 _ASK: dict[str, Callable[[Any, Image.Image], Any]] = {
     jobs.DETECTION_CLOSED: _closed,
     jobs.DETECTION_OPEN_VOCABULARY: _open,
     jobs.DETECTION_FACES: lambda model, image: _regions(model.detect(image), image, ("face",)),
     jobs.SEGMENTATION_PROMPTABLE: _promptable,
     jobs.SEGMENTATION_FOREGROUND: _foreground,
+    jobs.SEGMENTATION_SEMANTIC: _semantic,
     jobs.CLASSIFICATION: _classes,
     jobs.IMAGE_FEATURES: _features,
     jobs.TEXT_EMBEDDING: _embedding,

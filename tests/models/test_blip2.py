@@ -20,13 +20,11 @@ Photo = Callable[[str], Image.Image]
 QUERIES = 3
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(target: Path) -> Path:
     import torch
     import transformers
 
     library: Any = transformers  # only partly typed
-    target = tmp_path_factory.mktemp("blip2")
     tokenizer = byte_level_tokenizer(["a photo of a cat on a sofa", "Question: what is this? Answer: red"])
     tokenizer.add_special_tokens({"pad_token": "<pad>", "additional_special_tokens": ["<image>"]})
     layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -44,6 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = transformers.BlipImageProcessorPil(size={"height": 28, "width": 28})
     library.Blip2Processor(pixels, tokenizer, num_query_tokens=QUERIES).save_pretrained(target)
     return target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("blip2"))
 
 
 def test_it_says_the_same_each_time(folder: Path, photo: Photo) -> None:

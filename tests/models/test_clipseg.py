@@ -33,12 +33,10 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SIDE = 64
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
-    folder = tmp_path_factory.mktemp("clipseg")
     pieces = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
@@ -79,6 +77,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("clipseg"))
 
 
 @pytest.fixture(scope="module")

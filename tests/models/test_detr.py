@@ -46,7 +46,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def detr_checkpoint(folder: Path) -> None:
+def detr_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
@@ -69,12 +69,13 @@ def detr_checkpoint(folder: Path) -> None:
     size = {"shortest_edge": 96, "longest_edge": 160}
     told = {**PLAIN, "image_processor_type": "DetrImageProcessor", "format": "coco_detection", "do_normalize": True}
     (folder / "preprocessor_config.json").write_text(json.dumps({**told, "do_pad": True, "size": size}))
+    return folder
 
 
 SIZES: dict[str, Any] = {"layers": 1, "ffn_dim": 16, "attention_heads": 2}
 
 
-def rt_detr_checkpoint(folder: Path) -> None:
+def rt_detr_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
@@ -106,6 +107,7 @@ def rt_detr_checkpoint(folder: Path) -> None:
     size = {"height": 96, "width": 96}
     told = {**PLAIN, "image_processor_type": "RTDetrImageProcessor", "format": "coco_detection", "do_normalize": False}
     (folder / "preprocessor_config.json").write_text(json.dumps({**told, "do_pad": False, "size": size}))
+    return folder
 
 
 @pytest.fixture(scope="module")

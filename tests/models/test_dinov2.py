@@ -34,12 +34,10 @@ PATCH = 14
 CHANNELS = 12
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
-    folder = tmp_path_factory.mktemp("dinov2")
     config = transformers.Dinov2Config(
         hidden_size=CHANNELS, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=1, image_size=56, patch_size=PATCH
     )
@@ -50,6 +48,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weight.add_(torch.randn_like(weight) * 0.1)
     network.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("dinov2"))
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,10 @@ Photo = Callable[[str], Image.Image]
 SIDE = 64
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
-    folder = tmp_path_factory.mktemp("dpt")
     config = transformers.DPTConfig(
         hidden_size=16,
         intermediate_size=16,
@@ -74,6 +72,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("dpt"))
 
 
 @pytest.fixture(scope="module")

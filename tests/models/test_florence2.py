@@ -22,13 +22,11 @@ SIDE = 16
 LONGEST = 48
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(target: Path) -> Path:
     import torch
     import transformers
 
     library: Any = transformers  # its types lack some of the keys
-    target = tmp_path_factory.mktemp("florence2")
     raw = byte_level_tokenizer(["What is the text in the image, with regions?", "What does the image describe?"])
     tokenizer = library.PreTrainedTokenizerFast(
         tokenizer_object=raw.backend_tokenizer,
@@ -73,6 +71,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels.image_seq_length = (SIDE // 4) ** 2 + 1
     library.Florence2Processor(pixels, tokenizer).save_pretrained(target)
     return target
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("florence2"))
 
 
 @pytest.fixture(scope="module")

@@ -35,13 +35,11 @@ SIDE = 128
 CELL = 4
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
     library: Any = transformers  # only partly typed
-    folder = tmp_path_factory.mktemp("sam2")
     backbone = library.Sam2HieraDetConfig(
         hidden_size=8,
         image_size=[SIDE, SIDE],
@@ -84,6 +82,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             weight.add_(torch.randn_like(weight) * 0.2)
     network.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("sam2"))
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,11 @@ Photo = Callable[[str], Image.Image]
 SIDE = 256
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
     library: Any = transformers  # only partly typed
-    folder = tmp_path_factory.mktemp("sam-hq")
     sizes: dict[str, Any] = {"image_size": SIDE, "patch_size": 16}
     decoder: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
     config = library.SamHQConfig(
@@ -63,6 +61,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("sam-hq"))
 
 
 @pytest.fixture(scope="module")

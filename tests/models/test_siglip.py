@@ -29,14 +29,12 @@ PAD, EOS, BOS, UNKNOWN, MASK = range(5)
 LENGTH = 24
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     """The model type is that of the first SigLIP, as in the real checkpoint, the tokenizer that of Gemma."""
     import torch
     import transformers
 
     library: Any = transformers  # only partly typed
-    folder = tmp_path_factory.mktemp("siglip")
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
     pieces = [*special, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefghijklmnopqrstuvwxyz"]
     tokenizer = library.GemmaTokenizer(
@@ -75,6 +73,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.fixture(scope="module")

@@ -32,12 +32,10 @@ CLASSES = ("wall", "building", "sky", "floor, flooring", "road ", "grass", "wate
 SIDE = 64
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(folder: Path) -> Path:
     import torch
     import transformers
 
-    folder = tmp_path_factory.mktemp("upernet")
     stages: dict[str, Any] = {"out_features": ["stage1", "stage2", "stage3", "stage4"]}
     config = transformers.UperNetConfig(
         backbone_config=transformers.ConvNextConfig(depths=[1, 1, 1, 1], hidden_sizes=[8, 8, 16, 16], **stages),
@@ -66,6 +64,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("upernet"))
 
 
 @pytest.fixture(scope="module")
