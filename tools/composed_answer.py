@@ -131,7 +131,7 @@ def _colour(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
     largest = found.select([int(found.areas.argmax())])
     outline = segment_objects(image, largest, models=models)
     assert isinstance(outline.value, Regions)
-    (first, share), *others = _colours(image, outline.value)
+    (first, share), *others = _colours(image, outline.value) or [("", 0.0)]
     if share < _MAIN:
         raise ToolError(f"the {noun} has no one colour; for a model that answers by looking: {models.remedy(VQA)}")
     second = [colour for colour, part in others[:1] if part >= _SECOND]
