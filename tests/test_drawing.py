@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from visiongpt_agent.drawing import PALETTE, draw_regions, side_by_side
+from visiongpt_agent.drawing import PALETTE, draw_heat, draw_regions, side_by_side
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.regions import Regions
 
@@ -21,6 +21,19 @@ def rgb(code: str) -> tuple[int, ...]:
 
 def drawn(regions: Regions) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.asarray(draw_regions(Image.new("RGB", regions.size, GREY), regions))
+
+
+def test_heat_is_laid_over_the_picture_by_degrees() -> None:
+    heat = Image.new("L", (80, 60))
+    heat.paste(255, (40, 0, 80, 60))
+    heat.paste(128, (40, 30, 80, 60))
+    made = draw_heat(Image.new("RGBA", (160, 120), (*GREY, 255)), heat)
+    assert (made.mode, made.size) == ("RGB", (160, 120))
+    assert made.getpixel((20, 60)) == GREY
+    hot, warm = np.array(made.getpixel((120, 20))), np.array(made.getpixel((120, 100)))
+    assert hot[0] > 180 > hot[2]  # yellow
+    assert warm[0] > warm[1]  # red
+    assert hot.sum() > warm.sum()
 
 
 def test_a_box_is_outlined_and_its_inside_stays() -> None:

@@ -106,6 +106,8 @@ class ToolOutput:
         missing: Things asked for that were looked for and not found, or could not be looked for.
         uncertain: Sentences about what may be wrong.
         facts: Further plain data (JSON) that the value does not hold.
+        heat: Of regions found by degrees, how strongly each pixel shows what was looked for: mode L, from 0 to 255,
+            in the size of the picture. It is laid over the picture where the regions are drawn.
     """
 
     value: Image.Image | Regions | str | Sequence[Label]
@@ -114,6 +116,7 @@ class ToolOutput:
     missing: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    heat: Image.Image | None = None
 
 
 class Review(NamedTuple):
@@ -242,7 +245,7 @@ class VisionTool(BaseTool):
     Arguments that take pictures or regions are content ids of the store (``img-...``, ``reg-...``). The artifact is a
     plain dict: ``tool``, ``kind``, ``summary``, ``models``, ``missing``, ``uncertain`` (the doubts of the
     postconditions too), ``facts``, ``problems`` (failed postconditions) and, by kind, ``image``/``width``/``height``,
-    ``regions``/``items``, ``text`` or ``labels``.
+    ``regions``/``items`` (and ``heat``, a picture's id, where there is a heat map), ``text`` or ``labels``.
     """
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
@@ -311,6 +314,9 @@ class VisionTool(BaseTool):
             artifact |= {"image": kept.id, "width": kept.width, "height": kept.height}
         elif isinstance(value, Regions):
             artifact |= {"regions": self.store.add_regions(value), "items": value.to_dicts(), "of": parents[:1]}
+            if output.heat is not None:
+                made = Provenance("annotation", f"{self.name} heat map", parents=tuple(parents[:1]))
+                artifact["heat"] = self.store.add(output.heat, made).id
         elif isinstance(value, str):
             artifact["text"] = value
         else:

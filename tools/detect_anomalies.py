@@ -74,7 +74,14 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
         _told(found, reference is not None),
         models=(models.name(jobs.IMAGE_FEATURES),),
         uncertain=() if reference else ("Without a reference the outermost rim of the picture is not judged.",),
+        heat=_heat(deviation, image.size, peak),
     )
+
+
+def _heat(deviation: FloatArray, size: tuple[int, int], peak: float) -> Image.Image:
+    """The deviation as a heat map, mode L: 127 where an anomaly's least peak is, 255 at twice that."""
+    degrees = Image.fromarray(np.clip(deviation / peak * 127.5, 0, 255).astype(np.uint8))
+    return degrees.resize(size, Image.Resampling.BILINEAR)
 
 
 def _deviation(image: Image.Image, reference: Image.Image | None, models: Models) -> tuple[FloatArray, float]:

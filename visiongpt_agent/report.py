@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from visiongpt_agent.drawing import draw_regions
+from visiongpt_agent.drawing import draw_heat, draw_regions
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.graphs.lineage import is_used, origin
 from visiongpt_agent.graphs.state import HOLDS
@@ -82,6 +82,8 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
     for image, steps in found.items():
         try:
             picture = store.open(image)
+            for heat in dict.fromkeys(step["artifact"].get("heat", "") for step in steps):
+                picture = draw_heat(picture, store.open(heat)) if heat else picture
             for regions in _together([store.regions(step["artifact"]["regions"]) for step in steps]):
                 picture = draw_regions(picture, regions)
         except VisionGPTError:  # the answer stands without its drawing

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from tests.scripted import ScriptedChat
+from visiongpt_agent import VisionGPT
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
@@ -81,6 +84,33 @@ def test_against_a_reference(pool: ModelPool, photo: Photo, name: str) -> None:
     ImageDraw.Draw(truth).line(SCRATCH, fill=1, width=4)
     assert found.union_mask()[np.asarray(truth)].mean() > 0.6
     assert found.union_mask().mean() < 0.1
+
+
+def test_the_heat_map_is_hot_where_the_scratch_is(pool: ModelPool) -> None:
+    plain = Image.new("RGB", (384, 384), (120, 130, 140))
+    heat = detect_anomalies(scratched(plain), models=pool).heat
+    assert heat is not None
+    assert (heat.mode, heat.size) == ("L", plain.size)
+    truth = Image.new("1", plain.size)
+    ImageDraw.Draw(truth).line(SCRATCH, fill=1, width=4)
+    degrees, on = np.asarray(heat), np.asarray(truth)
+    assert np.median(degrees[on]) > 127
+    assert np.median(degrees[~on]) < 10
+
+
+def test_the_heat_map_lies_under_the_drawn_regions(pool: ModelPool) -> None:
+    plain = Image.new("RGB", (384, 384), (120, 130, 140))
+    chat = ScriptedChat(script=["#1 = detect_anomalies(image=$1)"])
+    with closing(VisionGPT(chat, pool=pool)) as agent:
+        result = agent.run("is it scratched?", scratched(plain))
+        (drawn,) = result.images
+        pixels = np.asarray(result.picture(), np.int16)
+    assert drawn.role == "annotated"
+    away = np.abs(pixels - np.array((120, 130, 140))).sum(axis=2)
+    inside = Image.new("1", plain.size)
+    ImageDraw.Draw(inside).line(SCRATCH, fill=1, width=4)
+    assert np.median(away[np.asarray(inside)]) > 60
+    assert (away < 12).mean() > 0.5, "where there is nothing the picture stays as it is"
 
 
 def test_identical_to_the_reference(pool: ModelPool, photo: Photo) -> None:
