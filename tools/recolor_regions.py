@@ -127,6 +127,9 @@ def _colour_is_there(image: Image.Image, regions: Regions, color: str, output: T
     paint = np.array([[_paint(_wanted(color))]], np.float32)
     red, green, blue = np.asarray(_from_lab(paint))[0, 0].tolist()
     target, mask = (red, green, blue), regions.union_mask()
+    if not mask.any():
+        yield "the regions hold no pixel: nothing was recoloured"
+        return
     already = color_difference(_middle(image, mask), target) < _NEAR
     yield from edit_problems(image, after, mask, must_change=not already)
     if after.size == image.size and color_difference(_middle(after, mask), target) > _NEAR:

@@ -131,9 +131,7 @@ def test_the_tools_over_it(checkpoint: Path, tmp_path: Path, photo: Photo) -> No
     assert -1 <= compared.facts["feature_cosine"] <= 1
 
 
-def test_a_spot_that_the_reference_lacks_is_found(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_spot_that_the_reference_lacks_is_found(checkpoint: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 30, (320, 480, 3))
     good = Image.fromarray((noise + 90).astype(np.uint8))
     image = good.copy()
@@ -141,7 +139,7 @@ def test_a_spot_that_the_reference_lacks_is_found(
     registry = Registry(Settings(home=tmp_path, weights={Dinov2.card.name: checkpoint}))
     with ModelPool(registry) as pool:
         with pool.lease(Dinov2) as model:
-            monkeypatch.setattr(model, "_network", MeanColour())
+            model._network = MeanColour()
         output = detect_anomalies(image, good, models=pool)
         assert detect_anomalies.problems({"image": image, "reference": good}, output, pool) == []
     assert isinstance(output.value, Regions)
