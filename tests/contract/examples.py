@@ -12,7 +12,14 @@ from visiongpt_agent.plan import Argument, Kind
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolSpec
 
-_WORDS = {"color": "red", "style": "mosaic", "prompt": "white", "instruction": "make it snow", "query": "cup"}
+_WORDS = {
+    "color": "red",
+    "style": "mosaic",
+    "prompt": "white",
+    "instruction": "make it snow",
+    "query": "cup",
+    "question": "is there a cup?",
+}
 
 _TO_DO: dict[str, dict[str, Any]] = {
     "adjust_image": {"brightness": 1.2},

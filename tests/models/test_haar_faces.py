@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image, ImageOps
@@ -31,6 +32,13 @@ def test_the_mirror_image_has_the_mirrored_face(faces: HaarFaces, photo: Photo) 
     (mirrored,) = faces.detect(ImageOps.mirror(photo("astronaut"))).boxes
     assert mirrored[0] == pytest.approx(512 - there[2], abs=12)
     assert mirrored[1] == pytest.approx(there[1], abs=12)
+
+
+def test_pictures_side_by_side_do_not_disturb_each_other(faces: HaarFaces, photo: Photo) -> None:
+    pictures = [photo("astronaut").resize((side, side)) for side in (96, 200, 128, 256)] * 6
+    alone = [faces.detect(picture).boxes.tolist() for picture in pictures]
+    with ThreadPoolExecutor(6) as workers:
+        assert [found.boxes.tolist() for found in workers.map(faces.detect, pictures)] == alone
 
 
 def test_boxes_scale_with_the_picture(faces: HaarFaces, photo: Photo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
@@ -63,6 +64,7 @@ class HaarFaces(Model):
 
     def __init__(self, cascades: dict[str, Any]) -> None:
         self._cascades = cascades
+        self._one_at_a_time = threading.Lock()
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -91,9 +93,10 @@ class HaarFaces(Model):
     def _see(self, grey: npt.NDArray[np.uint8], view: _View) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Boxes ``(N, 4)`` in pixels of the grey picture, and the number of hits of each."""
         canvas = np.ascontiguousarray(grey[:, ::-1]) if view.mirror else grey
-        found, hits = self._cascades[view.file].detectMultiScale2(
-            canvas, scaleFactor=_STEP, minNeighbors=view.least, minSize=(_SMALLEST, _SMALLEST)
-        )
+        with self._one_at_a_time:  # a cascade keeps the picture that it looks at
+            found, hits = self._cascades[view.file].detectMultiScale2(
+                canvas, scaleFactor=_STEP, minNeighbors=view.least, minSize=(_SMALLEST, _SMALLEST)
+            )
         left, top, width, height = np.asarray(found, np.float64).reshape(-1, 4).T
         if view.mirror:
             left = grey.shape[1] - left - width
