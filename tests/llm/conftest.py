@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.models.conftest import one_thread
 from tests.tiny_llama import byte_level_tokenizer, sentencepiece_tokenizer, tiny_llama
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.plan import Argument, Kind, Signature
 from visiongpt_agent.pool import ModelPool
+
+__all__ = ["one_thread"]  # a fixture
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from visiongpt_agent.llm.plans import plan_of
 from visiongpt_agent.plan import MAX_PROPOSALS, Signature
 from visiongpt_agent.prompts import planner_user
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Tool:
     """Carries a signature, as the vision tools do."""

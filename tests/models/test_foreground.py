@@ -19,7 +19,7 @@ from visiongpt_agent.pool import ModelPool
 Photo = Callable[[str], Image.Image]
 
 
-@pytest.fixture(scope="module", params=["grabcut", "isnet"])
+@pytest.fixture(scope="module", params=["grabcut", pytest.param("isnet", marks=pytest.mark.slow)])
 def segmenter(request: pytest.FixtureRequest, pool: ModelPool) -> ForegroundSegmenter:
     if request.param == "grabcut":
         return GrabCutForeground.load(None, Placement())
