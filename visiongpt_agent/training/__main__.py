@@ -1,0 +1,80 @@
+"""``python -m visiongpt_agent.training``: show the data, or train the planner's adapter."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from visiongpt_agent.training.records import Records
+
+app = typer.Typer(help="The training of the small planner.", no_args_is_help=True)
+HeldOutFile = Annotated[
+    Path | None, typer.Option("--held-out", help="JSON lines of requests and plans that must not be trained on.")
+]
+
+
+@app.command()
+def show(
+    rows: Annotated[int, typer.Option(help="How many rows.")] = 1,
+    requests: Annotated[int, typer.Option(help="How many requests of each.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the stream.")] = 0,
+    held_out: HeldOutFile = None,
+) -> None:
+    """Print training data as JSON lines."""
+    records = _records(seed, held_out)
+    for number in range(rows):
+        catalogue, examples = records.row(number)
+        print(json.dumps({"catalogue": [str(signature) for signature in catalogue.signatures]}))
+        for example in itertools.islice(examples, requests):
+            record = {"images": example.images, "request": example.request, "plan": str(example.plan)}
+            print(json.dumps(record, ensure_ascii=False))
+
+
+@app.command()
+def train(
+    base: Annotated[Path, typer.Option(help="The base model: a GGUF file, or a folder of transformers.")],
+    out: Annotated[Path, typer.Option(help="The adapter's folder.")],
+    held_out: HeldOutFile = None,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 2000,
+    minutes: Annotated[float, typer.Option(help="The most minutes.")] = 60.0,
+    rows: Annotated[int, typer.Option(help="Rows of a step.")] = 16,
+    workers: Annotated[int, typer.Option(help="Processes that make data.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the data and the adapter's start.")] = 0,
+    device: Annotated[str, typer.Option(help="Where to train.")] = "cuda",
+) -> None:
+    """Train the adapter; some minutes on a GPU."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    from visiongpt_agent.training.fine_tuning import Settings, fine_tune
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    folder, options = (base.parent, {"gguf_file": base.name}) if base.suffix == ".gguf" else (base, {})
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
+    unpacked = {"quantization_config": GgufConfig(dequantize=True)} if options else {}
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options, **unpacked)
+    model.to(device)
+    if device != "cpu":
+        for parameter in model.parameters():  # not the buffers: rotary frequencies need float32
+            parameter.data = parameter.data.to(torch.bfloat16)
+    settings = Settings(steps=steps, minutes=minutes, rows=rows, workers=workers, seed=seed)
+    fine_tune(model, tokenizer, _records(seed, held_out), settings, out)
+
+
+def _records(seed: int, held_out: Path | None) -> Records:
+    from visiongpt_agent.tools import catalog
+    from visiongpt_agent.training.records import HeldOut, Records
+
+    lines = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
+    own = [spec.signature for spec in catalog().values()]
+    return Records(own, seed, HeldOut(json.loads(line) for line in lines))
+
+
+if __name__ == "__main__":
+    app()
