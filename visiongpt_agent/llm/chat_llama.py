@@ -21,6 +21,7 @@ from langchain_huggingface import HuggingFacePipeline
 from pydantic import PrivateAttr
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.llm.copying import RequestWords
 from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
 from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules, plan_tokens
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
@@ -200,7 +201,8 @@ class ChatLlama(BaseChatModel):
             {tool.tool: tool for tool in named or tools}, images or 0, controls, 1 if named else MAX_PROPOSALS
         )
         budget = settings.get("max_tokens", self.max_tokens)
-        decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), self._prefixes, prefix)
+        words = RequestWords(next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), ""))
+        decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), self._prefixes, prefix, words)
         self.llm.pipeline(
             prompt,
             custom_generate=decoder,

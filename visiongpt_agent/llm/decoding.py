@@ -14,11 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from visiongpt_agent.llm.copying import RequestWords
+
 if TYPE_CHECKING:
     import torch
     from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 
     from visiongpt_agent.llm.grammar import PlanMatcher
+
+_CONSIDERED = 24
+"""How many of the likeliest tokens are looked at for whether they leave the request's words."""
 
 KeysAndValues = list[tuple["torch.Tensor", "torch.Tensor"]]
 
@@ -78,12 +83,14 @@ class PlanDecoder:
         matcher: The grammar, at its start; afterwards it holds the plan.
         prefixes: Kept between requests.
         prefix: How many tokens of the prompt are the same for every request with these tools.
+        words: The request's own, which strings are to keep to; None where they need not.
         generated: The plan's tokens, filled as they come.
     """
 
     matcher: PlanMatcher
     prefixes: PrefixCache
     prefix: int = 0
+    words: RequestWords | None = None
     generated: list[int] = field(default_factory=list)
 
     def __call__(
@@ -119,6 +126,10 @@ class PlanDecoder:
 
         allowed = torch.from_numpy(self.matcher.allowed()).to(logits.device)
         logits = logits[: len(allowed)].float().masked_fill(~allowed, float("-inf"))
+        if self.words:
+            line, likeliest = self.matcher.line, logits.topk(min(_CONSIDERED, len(logits))).indices
+            penalties = [self.words.penalty(line, self.matcher.text_of(token)) for token in likeliest.tolist()]
+            logits[likeliest] -= torch.tensor(penalties, dtype=logits.dtype, device=logits.device)
         if not config.do_sample:
             return int(logits.argmax())
         return int(torch.multinomial(torch.softmax(logits / (config.temperature or 1.0), dim=-1), 1))

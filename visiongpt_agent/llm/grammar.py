@@ -229,24 +229,30 @@ class PlanMatcher:
         return [int(choices[0])] if len(choices) == 1 else []
 
     def _end_line(self) -> None:
-        (proposal,) = parse_plan(self._text().removesuffix("\n"))
+        (proposal,) = parse_plan(self.line.removesuffix("\n"))
         self.proposals.append(Proposal(len(self.proposals) + 1, proposal.tool, proposal.args))
 
     def _next_line(self) -> None:
-        ended = not self._text().endswith("\n") or self.budget <= 0
+        ended = not self.line.endswith("\n") or self.budget <= 0
         self._line = []
         self._matcher = None if ended else self._compile(MAX_LINE)
         self.done = self._matcher is None
 
-    def _text(self) -> str:
-        return self.tokens.decode_bytes(self._line).decode("utf-8", errors="replace")
+    @property
+    def line(self) -> str:
+        """The text of the line that is being written."""
+        return self.text_of(*self._line)
+
+    def text_of(self, *tokens: int) -> str:
+        """The text of tokens; a character that is not whole is ``U+FFFD``."""
+        return self.tokens.decode_bytes(list(tokens)).decode("utf-8", errors="replace")
 
     def _narrow_if_short(self) -> None:
         """Once the budget runs low in the first line, allow only the shortest way to end it."""
         if self.proposals or self._narrowed or self.budget > RESERVE:
             return
         self._narrowed = True
-        for longest in range(max(1, len(self._text())), MAX_LINE + 1):
+        for longest in range(max(1, len(self.line)), MAX_LINE + 1):
             matcher = self._compile(longest, self._line)
             if matcher is not None:
                 self._matcher = matcher
