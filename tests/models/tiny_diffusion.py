@@ -28,7 +28,7 @@ def checkpoint(
         "unet": _unet(channels),
         "vae": _vae(),
         "text_encoder": _text_encoder(),
-        "tokenizer": _tokenizer(folder),
+        "tokenizer": tokenizer(folder),
         "scheduler": library.DDIMScheduler(clip_sample=False, steps_offset=1),
         "safety_checker": None if flags is None else _safety_checker(flags),
         "feature_extractor": None if flags is None else _feature_extractor(),
@@ -56,8 +56,8 @@ def checkpoint_xl(folder: Path, kind: str = "StableDiffusionXLPipeline", channel
         vae=_vae(),
         text_encoder=_text_encoder(),
         text_encoder_2=_text_encoder("CLIPTextModelWithProjection"),
-        tokenizer=_tokenizer(folder),
-        tokenizer_2=_tokenizer(folder, "tokenizer_2"),
+        tokenizer=tokenizer(folder),
+        tokenizer_2=tokenizer(folder, "tokenizer_2"),
         scheduler=library.EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
@@ -74,7 +74,7 @@ def checkpoint_upscaler(folder: Path) -> Path:
         unet=_unet(7, num_class_embeds=1000),
         vae=_vae(levels=3, scaling_factor=0.08333),
         text_encoder=_text_encoder(),
-        tokenizer=_tokenizer(folder),
+        tokenizer=tokenizer(folder),
         low_res_scheduler=library.DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
         scheduler=library.DDIMScheduler(clip_sample=False, steps_offset=1, prediction_type="v_prediction"),
     )
@@ -103,7 +103,7 @@ def checkpoint_flux(folder: Path, guidance: bool = False) -> Path:
         scheduler=library.FlowMatchEulerDiscreteScheduler(),
         vae=_vae(shift_factor=0.1159, scaling_factor=0.3611, use_quant_conv=False, use_post_quant_conv=False),
         text_encoder=_text_encoder(),
-        tokenizer=_tokenizer(folder),
+        tokenizer=tokenizer(folder),
         text_encoder_2=_t5(),
         tokenizer_2=_t5_tokenizer(),
         transformer=transformer,
@@ -217,7 +217,7 @@ def _t5_tokenizer() -> Any:
     return library.T5TokenizerFast(vocab=pieces, extra_ids=0, model_max_length=512)
 
 
-def _tokenizer(folder: Path, name: str = "tokenizer") -> Any:
+def tokenizer(folder: Path, name: str = "tokenizer") -> Any:
     import transformers
 
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]

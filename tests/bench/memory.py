@@ -1,0 +1,174 @@
+"""The paper's models under one card's memory: their real sizes, random weights, a sequence of the paper's requests.
+
+``python -m tests.bench.memory`` needs a GPU of 24 GB or more, 40 GB of disk (or of main memory, with
+``--folder /dev/shm/...``) and the extra ``paper``. A process that would take more than the budget is stopped by CUDA:
+the budget is also set as the limit of torch's allocator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from tests.bench.random_weights import WEIGHTS
+from visiongpt_agent.graphs.resources import LanguageModel
+from visiongpt_agent.llm.plans import plan_of
+from visiongpt_agent.models import jobs
+from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.prompts import planner_user
+from visiongpt_agent.samples import sample_photo
+from visiongpt_agent.settings import Settings
+
+JOBS: Final = {
+    jobs.DETECTION_OPEN_VOCABULARY: "grounding-dino-tiny",
+    jobs.SEGMENTATION_PROMPTABLE: "sam-vit-base",
+    jobs.CAPTION: "blip2-opt-2.7b",
+    jobs.VQA: "blip2-opt-2.7b",
+    jobs.TEXT_TO_IMAGE: "stable-diffusion-xl",
+}
+REQUESTS: Final = (
+    ("find the dogs and the lemons", (jobs.DETECTION_OPEN_VOCABULARY,)),
+    ("segment the bus", (jobs.DETECTION_OPEN_VOCABULARY, jobs.SEGMENTATION_PROMPTABLE)),
+    ("describe the picture", (jobs.CAPTION,)),
+    ("what is the man doing?", (jobs.VQA,)),
+    ("a bus in the rain, and cut it out", (jobs.TEXT_TO_IMAGE, jobs.SEGMENTATION_PROMPTABLE)),
+    ("draw a lemon tree and describe it", (jobs.TEXT_TO_IMAGE, jobs.CAPTION)),
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One request: its words, seconds, and the highest share of the card's memory while it ran, in bytes."""
+
+    request: str
+    seconds: float
+    peak: int
+
+
+def sequence(folder: Path, device: str, budget: int, *, small: bool = False, rounds: int = 2) -> list[Turn]:
+    """Run the requests, each after a plan by LLaMA-2, over one pool.
+
+    Args:
+        folder: Where the checkpoints are written.
+        device: As torch spells it.
+        budget: Bytes for all models.
+        small: Small networks in place of the real sizes, to try the code.
+        rounds: How often; in later rounds the models come back from main memory.
+    """
+    own = {}
+    for name, write in WEIGHTS.items():
+        own[name] = folder / name
+        own[name].mkdir(parents=True)
+        write(own[name], small)
+    llm = str(own.pop("llama-2-7b-chat"))
+    settings = Settings(home=folder / "home", llm=llm, device=device, memory=budget, models=JOBS, weights=own)
+    turns = []
+    with ModelPool(settings=settings) as pool, _limited_to(device, budget):
+        for request, wanted in REQUESTS * rounds:
+            begun = time.perf_counter()
+            _plan(pool, request)
+            for job in wanted:
+                _DO[job](pool, request)
+            turns.append(Turn(request, time.perf_counter() - begun, _peak(device)))
+    return turns
+
+
+def _plan(pool: ModelPool, request: str) -> None:
+    """A plan of random weights says nothing; what it takes of memory and time is that of any plan."""
+    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.tools import catalog
+
+    tools = [spec.bind(ImageStore(), pool) for spec in catalog().values()]
+    with pool.use(jobs.LLM, LanguageModel) as llm:
+        chat: Any = llm.chat
+        plan_of(
+            chat.bind_tools(tools, images=1, max_tokens=64).invoke(planner_user(["$1 user bus.jpg 810x1080"], request))
+        )
+
+
+def _detect(pool: ModelPool, request: str) -> None:
+    with pool.use(jobs.DETECTION_OPEN_VOCABULARY, jobs.OpenVocabularyDetector) as detector:
+        detector.detect(_photo(), ["dog", "lemon"], threshold=0.3)
+
+
+def _segment(pool: ModelPool, request: str) -> None:
+    with pool.use(jobs.SEGMENTATION_PROMPTABLE, jobs.PromptableSegmenter) as segmenter:
+        segmenter.segment(_photo(), np.array([[10.0, 10.0, 400.0, 500.0]]))
+
+
+def _caption(pool: ModelPool, request: str) -> None:
+    with pool.use(jobs.CAPTION, jobs.Captioner) as captioner:
+        captioner.caption(_photo())
+
+
+def _answer(pool: ModelPool, request: str) -> None:
+    with pool.use(jobs.VQA, jobs.VisualAnswerer) as answerer:
+        answerer.answer(_photo(), request)
+
+
+def _generate(pool: ModelPool, request: str) -> None:
+    with pool.use(jobs.TEXT_TO_IMAGE, jobs.TextToImage) as generator:
+        generator.generate(request, seed=0)
+
+
+_DO: Final[dict[str, Callable[[ModelPool, str], None]]] = {
+    jobs.DETECTION_OPEN_VOCABULARY: _detect,
+    jobs.SEGMENTATION_PROMPTABLE: _segment,
+    jobs.CAPTION: _caption,
+    jobs.VQA: _answer,
+    jobs.TEXT_TO_IMAGE: _generate,
+}
+
+
+def _photo() -> Image.Image:
+    return Image.open(sample_photo("astronaut")).convert("RGB")
+
+
+def _limited_to(device: str, budget: int) -> AbstractContextManager[None]:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(budget / torch.cuda.get_device_properties(0).total_memory)
+    return nullcontext()
+
+
+def _peak(device: str) -> int:
+    import torch
+
+    if not device.startswith("cuda"):
+        return 0
+    peak = torch.cuda.max_memory_reserved()
+    torch.cuda.reset_peak_memory_stats()
+    return peak
+
+
+def table(turns: Sequence[Turn], budget: int) -> str:
+    """The turns as lines of text."""
+    lines = [f"{turn.seconds:6.1f} s  {turn.peak / 1e9:5.1f} GB  {turn.request}" for turn in turns]
+    highest = max(turn.peak for turn in turns)
+    return "\n".join([*lines, f"highest {highest / 1e9:.1f} GB of {budget / 1e9:.0f} GB, nothing ran out of memory"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--gigabytes", type=float, default=24.0)
+    parser.add_argument("--folder", type=Path, help="where the checkpoints are written for the time")
+    parser.add_argument("--small", action="store_true", help="small networks, to try the code")
+    given = parser.parse_args()
+    budget = int(given.gigabytes * 1e9)
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+        print(table(sequence(Path(folder), given.device, budget, small=given.small), budget))
+
+
+if __name__ == "__main__":
+    main()
