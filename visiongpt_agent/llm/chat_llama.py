@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -45,6 +46,8 @@ class ChatLlama(BaseChatModel):
         temperature: 0 decodes greedily.
         max_tokens: Most tokens of an answer.
         stop: Texts before which an answer ends.
+        prefixes: A folder in which what the catalogue computes to is kept for the next process; it must be used with
+            these weights alone. In memory alone where None.
 
     Example:
         .. code-block:: python
@@ -58,6 +61,7 @@ class ChatLlama(BaseChatModel):
     temperature: float = 0.0
     max_tokens: int = 512
     stop: list[str] | None = None
+    prefixes: Path | None = None
 
     _prefixes: PrefixCache = PrivateAttr(default_factory=PrefixCache)
     _tokens: Any = PrivateAttr(default=None)
@@ -90,6 +94,11 @@ class ChatLlama(BaseChatModel):
             model = AutoModelForCausalLM.from_pretrained(name, dtype=precision)
         generator = pipeline("text-generation", model=model, tokenizer=tokenizer, device=torch.device(device))
         return cls(llm=HuggingFacePipeline(pipeline=generator, model_id=name), **settings)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep prompt beginnings on disk too, where a folder is given for them."""
+        super().model_post_init(context)
+        self._prefixes = PrefixCache(folder=self.prefixes)
 
     @property
     def _llm_type(self) -> str:

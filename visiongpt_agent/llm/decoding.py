@@ -2,16 +2,21 @@
 
 :class:`PlanDecoder` is a ``custom_generate`` callable of transformers, so a plan runs through the same text-generation
 pipeline as prose does. Three things make it fast: the keys and values of the prompt's unchanging beginning (the
-instruction and the catalogue) are kept, tokens that the grammar forces are not sampled but fed together with the token
-before them, and a plan ends without an end token where no further line is possible.
+instruction and the catalogue) are kept, also on disk; tokens that the grammar forces are not sampled but fed together
+with the token before them; and a plan ends without an end token where no further line is possible.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visiongpt_agent.llm.copying import RequestWords
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 
     from visiongpt_agent.llm.grammar import PlanMatcher
+
+logger = logging.getLogger(__name__)
 
 _CONSIDERED = 24
 """How many of the likeliest tokens are looked at for whether they leave the request's words."""
@@ -33,10 +40,16 @@ class PrefixCache:
 
     A beginning of n tokens takes ``2 * layers * kv_heads * head_dim * n`` numbers: 27 MB for the planner's catalogue in
     float32.
+
+    Args:
+        size: How many are kept, in memory and in the folder.
+        folder: Where they are kept for the next process; a folder that belongs to the model's weights and goes with
+            them. In memory alone where None.
     """
 
-    def __init__(self, size: int = 3) -> None:
+    def __init__(self, size: int = 3, folder: Path | None = None) -> None:
         self._size = size
+        self._folder = folder
         self._entries: OrderedDict[tuple[int, ...], KeysAndValues] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -47,7 +60,7 @@ class PrefixCache:
         key = tuple(prefix)
         with self._lock:  # held while computing: two requests at once must not both do it
             if key not in self._entries:
-                self._entries[key] = self._compute(model, key)
+                self._entries[key] = self._read(model, key) or self._compute(model, key)
             self._entries.move_to_end(key)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
@@ -62,7 +75,63 @@ class PrefixCache:
         cache = DynamicCache()
         _next_logits(model, prefix, cache)
         layers: Any = cache.layers
-        return [(layer.keys, layer.values) for layer in layers]
+        computed = [(layer.keys, layer.values) for layer in layers]
+        self._write(model, prefix, computed)
+        return computed
+
+    def _read(self, model: PreTrainedModel, prefix: Sequence[int]) -> KeysAndValues:
+        """What an earlier process kept; nothing where it cannot be read."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        file = self._file(model, prefix)
+        if file is None or not file.is_file():
+            return []
+        try:
+            kept = load_file(file, device=str(model.device))
+            file.touch()
+            return [(kept[f"{layer}.keys"], kept[f"{layer}.values"]) for layer in range(len(kept) // 2)]
+        except (OSError, SafetensorError, KeyError) as fault:
+            logger.info("%s cannot be read and is made anew: %s", file, fault)
+            return []
+
+    def _write(self, model: PreTrainedModel, prefix: Sequence[int], computed: KeysAndValues) -> None:
+        """Keep it for the next process, where there is room and the folder may be written to."""
+        from safetensors.torch import save_file
+
+        file = self._file(model, prefix)
+        if file is None:
+            return
+        tensors = {
+            f"{layer}.{name}": tensor.contiguous()
+            for layer, pair in enumerate(computed)
+            for name, tensor in zip(("keys", "values"), pair, strict=True)
+        }
+        part = file.with_suffix(f".{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, part)
+            part.replace(file)
+            newest = sorted(file.parent.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for old in newest[self._size :]:
+                old.unlink(missing_ok=True)
+        except OSError as fault:
+            logger.info("the planner's prompt is not kept for the next process: %s", fault)
+            with suppress(OSError):
+                part.unlink()
+
+    def _file(self, model: PreTrainedModel, prefix: Sequence[int]) -> Path | None:
+        if self._folder is None:
+            return None
+        told = f"{model.dtype} {_transformers_version()} {list(prefix)}"
+        return self._folder / f"{sha256(told.encode()).hexdigest()[:24]}.safetensors"
+
+
+def _transformers_version() -> str:
+    """Part of the name of what is kept: another version may compute in another order."""
+    import transformers
+
+    return str(transformers.__version__)
 
 
 def _next_logits(model: PreTrainedModel, tokens: Sequence[int], cache: DynamicCache) -> torch.Tensor:

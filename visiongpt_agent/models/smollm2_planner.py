@@ -80,7 +80,8 @@ class SmolLM2Planner(Model):
 
         if folder is None or not (folder / "model.safetensors").is_file():
             raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
-        return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype))
+        kept = folder / "prefixes"  # what the catalogue computes to; it goes with the weights
+        return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype, prefixes=kept))
 
     def networks(self) -> Iterator[Any]:
         """The language model's network."""
