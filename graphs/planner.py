@@ -24,11 +24,14 @@ from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan
 from visiongpt_agent.prompts import planner_user, render_prompt
+from visiongpt_agent.prompts.examples import similar_requests
 from visiongpt_agent.redaction import guarded, redacted
 from visiongpt_agent.tools.base import VisionTool
 
 logger = logging.getLogger(__name__)
 
+MOST_LINES = 24
+"""So many images are listed one by one, the newest ones."""
 ATTEMPTS = 3
 """How often a model that writes no valid plan is told what is wrong with it before the request is declined."""
 
@@ -92,7 +95,7 @@ class Planner:
         return ([] if control else wave(state, self._resources)) or "responder"
 
     def _ask(self, state: AgentState, config: RunnableConfig) -> Plan:
-        lines = [image_line(k, entry, state["request"]) for k, entry in enumerate(state["images"], 1)]
+        lines = image_lines(state["images"], state["request"])
         with self._resources.llm() as llm:
             # A model that only plans is shown every tool: shown fewer, it bends a request to those that are left (a
             # question about a colour became a recolouring). What cannot run is taken out of its plan before it is
@@ -103,7 +106,8 @@ class Planner:
             asked, pointed = state["request"], state.get("pointed", [])
             words = worded(asked, pointed)
             known = {name: spec.signature for name, spec in self._resources.tools.items()}
-            plan = request_plan(llm, tools, lines, words, known=known, critique=state["critique"], config=config)
+            count, critique = len(state["images"]), state["critique"]
+            plan = request_plan(llm, tools, lines, words, images=count, known=known, critique=critique, config=config)
             plan = grounded(plan, asked, pointed)
         return self._only_what_can_run(plan)
 
@@ -124,6 +128,7 @@ def request_plan(
     image_lines: Sequence[str],
     request: str,
     *,
+    images: int | None = None,
     known: Mapping[str, Signature] | None = None,
     critique: str = "",
     config: RunnableConfig | None = None,
@@ -133,8 +138,9 @@ def request_plan(
     Args:
         llm: The chat model.
         tools: Those that it is shown, in the order of the catalogue.
-        image_lines: The images of the conversation, as :func:`image_line` writes them.
+        image_lines: The images of the conversation, as :func:`image_lines` writes them.
         request: The person's words.
+        images: How many images there are; as many as lines where None.
         known: The tools that the plan may name; those shown where None. A person may ask by name for one that is not
             shown because its weights are not here.
         critique: What went wrong with the last plan, ``""`` for a first one.
@@ -143,7 +149,8 @@ def request_plan(
     Raises:
         PlanError: If the model writes no plan that checks.
     """
-    catalog, images = known or {tool.name: tool.signature for tool in tools}, len(image_lines)
+    catalog = known or {tool.name: tool.signature for tool in tools}
+    images = len(image_lines) if images is None else images
     messages, config = prompt(llm, image_lines, request, critique), guarded(config)
     if isinstance(llm.chat, ChatLlama):
         answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
@@ -162,14 +169,33 @@ def request_plan(
 def prompt(llm: LanguageModel, image_lines: Sequence[str], request: str, critique: str = "") -> list[BaseMessage]:
     """The messages that the chat model sees.
 
-    A local model gets the short form that the planner adapter was trained on; ``ChatLlama`` writes its catalogue.
+    A local model gets the short form that the planner adapter was trained on; ``ChatLlama`` writes its catalogue. One
+    that was not trained to plan is shown planned requests like this one before it.
     """
     user = planner_user(image_lines, request)
-    if isinstance(llm.chat, ChatLlama):
+    local = isinstance(llm.chat, ChatLlama)
+    if local and not llm.writes:
         return [HumanMessage(user)]
+    examples = similar_requests(user) if local else ()
     if critique:
         user += f"\nThe last plan did not work out:\n{critique}\nPlan what is still needed."
+    if local:
+        shown = [[HumanMessage(example.user), AIMessage(example.plan)] for example in examples]
+        return [*(message for pair in shown for message in pair), HumanMessage(user)]
     return [SystemMessage(render_prompt("planner_native")), HumanMessage(user)]
+
+
+def image_lines(entries: Sequence[ImageEntry], request: str) -> list[str]:
+    """The images of a conversation as the planner reads them; of a long one the earlier images are summed up.
+
+    Those that the request speaks of by name keep their lines.
+    """
+    lines = [image_line(k, entry, request) for k, entry in enumerate(entries, 1)]
+    early = len(lines) - MOST_LINES
+    if early <= 0:
+        return lines
+    named = [k for k, entry in enumerate(entries[:early]) if _speaks_of(request, entry["title"])]
+    return [f"$1 to ${early} earlier images", *(lines[k] for k in named), *lines[early:]]
 
 
 def image_line(number: int, entry: ImageEntry, request: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -24,6 +25,7 @@ from pydantic import PrivateAttr
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.llm.copying import RequestWords
 from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
+from visiongpt_agent.llm.fitting import Fitted, Turn, fitted
 from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules, plan_tokens
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.llm.prose import prose
@@ -32,7 +34,9 @@ from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Signature
 from visiongpt_agent.prompts import planner_system, planner_user
 from visiongpt_agent.untrusted import defused
 
-Turn = dict[str, str]
+logger = logging.getLogger(__name__)
+
+_UNBOUNDED: Final = 10**9
 
 
 class ChatLlama(BaseChatModel):
@@ -155,7 +159,7 @@ class ChatLlama(BaseChatModel):
             whole = whole + chunk
         assert isinstance(whole, AIMessageChunk)
         answer = AIMessage(whole.content, tool_calls=whole.tool_calls, usage_metadata=whole.usage_metadata)
-        answer.response_metadata = {"model_name": self.llm.model_id}
+        answer.response_metadata = whole.response_metadata
         return ChatResult(generations=[ChatGeneration(message=answer)])
 
     def _stream(
@@ -186,9 +190,9 @@ class ChatLlama(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         turns = _turns(messages)
         if tools:
-            plan, usage = self._plan(turns, tools, tool_choice, images, settings)
+            plan, usage, shown = self._plan(turns, tools, tool_choice, images, settings)
             if images is not None or plan.control is None:
-                yield _plan_chunk(plan, usage, self.llm.model_id)
+                yield _plan_chunk(plan, usage, {"model_name": self.llm.model_id, **_left_out(shown)})
                 return
         yield from self._prose_chunks(turns, stop or self.stop or [], settings)
 
@@ -201,15 +205,18 @@ class ChatLlama(BaseChatModel):
         tool_choice: str | None,
         images: int | None,
         settings: Mapping[str, Any],
-    ) -> tuple[Plan, UsageMetadata]:
+    ) -> tuple[Plan, UsageMetadata, Fitted]:
         turns = turns if images is not None else _as_request(turns)
-        prompt, prefix = self._planner_prompt(turns, planner_system(tools))
         named = [tool for tool in tools if tool.tool == tool_choice]
+        budget = settings.get("max_tokens", self.max_tokens)
+        room = self._context() - budget
+        shown = fitted(turns, tools, lambda form: self._prompt_length(form) <= room)
+        turns, tools = shown.turns, shown.tools
+        prompt, prefix = self._planner_prompt(turns, planner_system(tools))
         controls = () if tool_choice else tuple(CONTROL) if images is not None else (REPLY.tool,)
         rules = PlanRules(
             {tool.tool: tool for tool in named or tools}, images or 0, controls, 1 if named else MAX_PROPOSALS
         )
-        budget = settings.get("max_tokens", self.max_tokens)
         words = RequestWords(next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), ""))
         decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), self._prefixes, prefix, words)
         self.llm.pipeline(
@@ -219,7 +226,15 @@ class ChatLlama(BaseChatModel):
             return_full_text=False,
             **self._sampling(settings, budget),
         )
-        return decoder.matcher.plan, _usage(len(self._encode(prompt)), len(decoder.generated))
+        return decoder.matcher.plan, _usage(len(self._encode(prompt)), len(decoder.generated)), shown
+
+    def _context(self) -> int:
+        """The most tokens that the model reads and writes together."""
+        config = self.llm.pipeline.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or _UNBOUNDED)
+
+    def _prompt_length(self, form: Fitted) -> int:
+        return len(self._encode(self._planner_prompt(form.turns, planner_system(form.tools))[0]))
 
     def _planner_prompt(self, turns: Sequence[Turn], catalog: str) -> tuple[str, int]:
         """The prompt, and how many of its tokens do not depend on the conversation."""
@@ -360,7 +375,16 @@ def _system_into_user(turns: Sequence[Turn]) -> list[Turn]:
     return rest
 
 
-def _plan_chunk(plan: Plan, usage: UsageMetadata, model: str | None) -> ChatGenerationChunk:
+def _left_out(shown: Fitted) -> dict[str, Any]:
+    """For the answer's metadata: what did not fit into the context; nothing where all of it did."""
+    if shown.is_whole:
+        return {}
+    left_out = {"turns": shown.turns_left_out, "tools": list(shown.tools_left_out)}
+    logger.warning("the prompt was too long for the model's context; left out: %s", left_out)
+    return {"left_out": left_out}
+
+
+def _plan_chunk(plan: Plan, usage: UsageMetadata, metadata: Mapping[str, Any]) -> ChatGenerationChunk:
     calls = [
         tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
         for index, call in enumerate(tool_calls_of(plan))
@@ -369,7 +393,7 @@ def _plan_chunk(plan: Plan, usage: UsageMetadata, model: str | None) -> ChatGene
         content=str(plan),
         tool_call_chunks=calls,
         usage_metadata=usage,
-        response_metadata={"model_name": model},
+        response_metadata=dict(metadata),
         chunk_position="last",
     )
     return ChatGenerationChunk(message=message)

@@ -1,0 +1,89 @@
+"""What each kind of language model is asked: the trained planner shortly, others with examples and a critique."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_huggingface import HuggingFacePipeline
+
+from tests.scripted import ScriptedChat
+from tests.tiny_llama import byte_level_tokenizer, tiny_llama
+from visiongpt_agent.graphs.planner import MOST_LINES, image_lines, prompt
+from visiongpt_agent.graphs.state import ImageEntry
+from visiongpt_agent.llm.chat_llama import ChatLlama
+
+LINES = ["$1 user photo.jpg 10x10"]
+
+
+@dataclass
+class Given:
+    """A language model as the planner gets it."""
+
+    chat: BaseChatModel
+    writes: bool
+
+
+@pytest.fixture(scope="module")
+def local() -> ChatLlama:
+    from transformers import pipeline
+
+    tokenizer = byte_level_tokenizer(["#1 = caption_image(image=$1)"])
+    generator = pipeline("text-generation", model=tiny_llama(tokenizer), tokenizer=tokenizer)
+    return ChatLlama(llm=HuggingFacePipeline(pipeline=generator))
+
+
+def test_the_trained_planner_is_asked_as_it_was_trained(local: ChatLlama) -> None:
+    (message,) = prompt(Given(local, writes=False), LINES, "blur the faces", "it went wrong")
+
+    assert message.text == "Images: $1 user photo.jpg 10x10\nRequest: blur the faces"
+
+
+def test_another_local_model_sees_planned_requests_like_it_and_the_critique(local: ChatLlama) -> None:
+    *examples, last = prompt(Given(local, writes=True), LINES, "blur the faces", "no face was found")
+
+    assert [type(message) for message in examples] == [HumanMessage, AIMessage] * 4
+    assert "detect_faces(" in examples[-1].text
+    assert last.text.startswith("Images: $1 user photo.jpg 10x10\nRequest: blur the faces")
+    assert "no face was found" in last.text
+
+
+def test_a_model_that_calls_tools_gets_the_conventions_and_the_critique() -> None:
+    system, user = prompt(Given(ScriptedChat(script=[]), writes=True), LINES, "blur the faces", "no face was found")
+
+    assert isinstance(system, SystemMessage)
+    assert "no face was found" in user.text
+
+
+def test_it_plans_with_examples_within_its_context(local: ChatLlama) -> None:
+    def describe(image: str) -> str:
+        """Describe the image.
+
+        Args:
+            image: Which.
+        """
+        return image
+
+    given: Any = prompt(Given(local, writes=True), LINES, "describe it")
+
+    answer = local.bind_tools([describe], images=1, max_tokens=64).invoke(given)
+
+    assert answer.text
+
+
+def entry(title: str, origin: str = "user") -> ImageEntry:
+    return {"sha256": "", "origin": origin, "title": title, "width": 10, "height": 10}  # type: ignore[typeddict-item]
+
+
+def test_a_long_conversation_is_summed_up() -> None:
+    entries = [entry(f"IMG_{k:03}.jpg") for k in range(1, MOST_LINES + 11)]
+
+    lines = image_lines(entries, "is IMG_004.jpg the same as the last one?")
+
+    assert lines[0] == "$1 to $10 earlier images"
+    assert lines[1] == "$4 user IMG_004.jpg 10x10"
+    assert lines[2:] == [f"${k} user photo.jpg 10x10" for k in range(11, MOST_LINES + 11)]
+    assert image_lines(entries[:3], "x") == [f"${k} user photo.jpg 10x10" for k in range(1, 4)]
