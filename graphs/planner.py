@@ -30,6 +30,10 @@ from visiongpt_agent.tools.base import VisionTool
 
 logger = logging.getLogger(__name__)
 
+_SMALL_WORDS = frozenset(
+    ("the", "and", "for", "with", "from", "this", "that", "photo", "picture", "image", "img", "dsc", "pxl")
+)
+"""Words of a file's name that say nothing of what is on it."""
 MOST_LINES = 24
 """So many images are listed one by one, the newest ones."""
 ATTEMPTS = 3
@@ -190,7 +194,8 @@ def image_lines(entries: Sequence[ImageEntry], request: str) -> list[str]:
 
     Those that the request speaks of by name keep their lines.
     """
-    lines = [image_line(k, entry, request) for k, entry in enumerate(entries, 1)]
+    several = sum(entry["origin"] == "user" for entry in entries) > 1
+    lines = [image_line(k, entry, request, several) for k, entry in enumerate(entries, 1)]
     early = len(lines) - MOST_LINES
     if early <= 0:
         return lines
@@ -198,24 +203,35 @@ def image_lines(entries: Sequence[ImageEntry], request: str) -> list[str]:
     return [f"$1 to ${early} earlier images", *(lines[k] for k in named), *lines[early:]]
 
 
-def image_line(number: int, entry: ImageEntry, request: str) -> str:
+def image_line(number: int, entry: ImageEntry, request: str, several: bool = False) -> str:
     """An image as the planner reads it: ``$1 user bus.jpg 810x1080`` or ``$2 result of inpaint``.
 
-    A file's name is shown where the request speaks of it. Other names are nobody's words: one that reads like an
-    instruction must not become a part of the plan.
+    A file's name is shown where the request speaks of it; where there are several pictures to tell apart, those words
+    of a short name that the request has. Other words are nobody's: a name that reads like an instruction must not
+    become a part of the plan.
     """
     if entry["origin"] != "user":
         return f"${number} result of {entry['origin']}"
-    title = entry["title"] if _speaks_of(request, entry["title"]) else "photo.jpg"
-    return f"${number} user {title} {entry['width']}x{entry['height']}"
+    return f"${number} user {_shown_title(request, entry['title'], several)} {entry['width']}x{entry['height']}"
+
+
+def _shown_title(request: str, title: str, several: bool) -> str:
+    if _speaks_of(request, title):
+        return title
+    stem, dot, suffix = title.rpartition(".")
+    words, said = _words(stem), _words(request)
+    shared = [word for word in words if word in said and len(word) > 2 and word not in _SMALL_WORDS]
+    return f"{'_'.join(shared)}{dot}{suffix}" if several and shared and len(words) <= 3 else "photo.jpg"
 
 
 def _speaks_of(request: str, title: str) -> bool:
     """Whether a request has a file's name in it, with or without its suffix."""
-    said, name, stem = (
-        " ".join(re.findall(r"[^\W_]+", text.casefold())) for text in (request, title, title.rpartition(".")[0])
-    )
+    said, name, stem = (" ".join(_words(text)) for text in (request, title, title.rpartition(".")[0]))
     return any(f" {one} " in f" {said} " for one in (name, stem) if one)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.casefold())
 
 
 def declined(reason: str) -> Plan:
