@@ -69,15 +69,17 @@ class Catalogue:
 
     Attributes:
         signatures: The tools in the order in which they are shown.
-        tools: What the package's tools are called here; those that are not shown are not in it.
+        tools: What tools are called here; those that are not shown are not in it.
         arguments: What their arguments are called here.
         own: Examples of invented tools, which no other catalogue has.
+        own_share: How often an example is one of them.
     """
 
     signatures: tuple[Signature, ...]
     tools: Mapping[str, str]
     arguments: Mapping[str, str]
     own: tuple[Example, ...] = ()
+    own_share: float = 0.0
 
     def translated(self, example: Example) -> Example:
         """The example with the names of this catalogue; declined where it lacks a tool that is needed."""
@@ -146,12 +148,12 @@ class InventedTool:
 def _with_invented(base: Catalogue, tools: Sequence[InventedTool], rng: random.Random) -> Catalogue:
     signatures = [*base.signatures, *(tool.signature for tool in tools)]
     rng.shuffle(signatures)
-    missing = rng.choice(invented())  # a wish that none of the tools can grant
     own = [example for tool in tools for example in tool.examples]
-    if missing not in tools:
-        refused = Plan((Proposal(1, "decline", {"reason": NO_TOOL}),))
-        own += [replace(example, plan=refused) for example in rng.sample(missing.examples, 1)]
-    return Catalogue(tuple(signatures), base.tools, {}, tuple(own))
+    for tool in rng.sample(invented(), max(2, len(own) // 6)):  # wishes that none of the tools can grant
+        if tool not in tools:
+            own.append(rng.choice(tool.examples))
+    names = {**base.tools, **{tool.signature.tool: tool.signature.tool for tool in tools}}
+    return Catalogue(tuple(signatures), names, {}, tuple(own), own_share=0.5 if base.tools else 0.92)
 
 
 @cache

@@ -86,7 +86,7 @@ class Records:
                 yield example
 
     def _draw(self, catalogue: Catalogue, rng: random.Random) -> Example:
-        if catalogue.own and rng.random() < (0.9 if not catalogue.tools else 0.5):
+        if rng.random() < catalogue.own_share:
             return voiced(rng.choice(catalogue.own), rng)
         source = rng.choices(("written", "chain", "several", "single"), (80, 8, 6, 6))[0]
         if source == "written":
