@@ -110,9 +110,12 @@ def draw_catalogue(own: Sequence[Signature], rng: random.Random) -> Catalogue:
     if form == "renamed":
         return _renamed_catalogue(shown, rng)
     if form == "mixed":
-        return _with_invented(full(shown[: rng.randrange(4, 20)]), rng.sample(invented(), rng.randrange(2, 8)), rng)
+        tools = rng.sample(invented(), rng.randrange(2, 8))
+        return _with_invented(full(shown[: rng.randrange(4, 20)]), tools, rng, own_share=0.5)
     if form == "invented":
-        return _with_invented(full(()), rng.sample(invented(), rng.randrange(2, 14)), rng)
+        tools = rng.sample(invented(), rng.randrange(2, 14))
+        needed = {p.tool for tool in tools for example in tool.examples for p in example.plan}
+        return _with_invented(full([s for s in shown if s.tool in needed]), tools, rng, own_share=0.92)
     return full(shown)
 
 
@@ -145,15 +148,14 @@ class InventedTool:
     examples: tuple[Example, ...]
 
 
-def _with_invented(base: Catalogue, tools: Sequence[InventedTool], rng: random.Random) -> Catalogue:
+def _with_invented(base: Catalogue, tools: Sequence[InventedTool], rng: random.Random, own_share: float) -> Catalogue:
     signatures = [*base.signatures, *(tool.signature for tool in tools)]
     rng.shuffle(signatures)
     own = [example for tool in tools for example in tool.examples]
-    for tool in rng.sample(invented(), max(2, len(own) // 6)):  # wishes that none of the tools can grant
-        if tool not in tools:
-            own.append(rng.choice(tool.examples))
+    others = [tool for tool in rng.sample(invented(), max(2, len(own) // 6)) if tool not in tools]
+    own += [rng.choice(tool.examples) for tool in others]  # wishes that none of the tools can grant
     names = {**base.tools, **{tool.signature.tool: tool.signature.tool for tool in tools}}
-    return Catalogue(tuple(signatures), names, {}, tuple(own), own_share=0.5 if base.tools else 0.92)
+    return Catalogue(tuple(signatures), names, {}, tuple(own), own_share)
 
 
 @cache
