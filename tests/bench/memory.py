@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,8 +53,8 @@ class Turn:
     peak: int
 
 
-def sequence(folder: Path, device: str, budget: int, *, small: bool = False, rounds: int = 2) -> list[Turn]:
-    """Run the requests, each after a plan by LLaMA-2, over one pool.
+def sequence(folder: Path, device: str, budget: int, *, small: bool = False, rounds: int = 2) -> Iterator[Turn]:
+    """Run the requests, each after a plan by LLaMA-2, over one pool; yields each when it is done.
 
     Args:
         folder: Where the checkpoints are written.
@@ -71,15 +70,14 @@ def sequence(folder: Path, device: str, budget: int, *, small: bool = False, rou
         write(own[name], small)
     llm = str(own.pop("llama-2-7b-chat"))
     settings = Settings(home=folder / "home", llm=llm, device=device, memory=budget, models=JOBS, weights=own)
-    turns = []
-    with ModelPool(settings=settings) as pool, _limited_to(device, budget):
+    _limit(device, budget)
+    with ModelPool(settings=settings) as pool:
         for request, wanted in REQUESTS * rounds:
             begun = time.perf_counter()
             _plan(pool, request)
             for job in wanted:
                 _DO[job](pool, request)
-            turns.append(Turn(request, time.perf_counter() - begun, _peak(device)))
-    return turns
+            yield Turn(request, time.perf_counter() - begun, _peak(device))
 
 
 def _plan(pool: ModelPool, request: str) -> None:
@@ -133,12 +131,11 @@ def _photo() -> Image.Image:
     return Image.open(sample_photo("astronaut")).convert("RGB")
 
 
-def _limited_to(device: str, budget: int) -> AbstractContextManager[None]:
+def _limit(device: str, budget: int) -> None:
     import torch
 
     if device.startswith("cuda"):
         torch.cuda.set_per_process_memory_fraction(budget / torch.cuda.get_device_properties(0).total_memory)
-    return nullcontext()
 
 
 def _peak(device: str) -> int:
@@ -151,13 +148,6 @@ def _peak(device: str) -> int:
     return peak
 
 
-def table(turns: Sequence[Turn], budget: int) -> str:
-    """The turns as lines of text."""
-    lines = [f"{turn.seconds:6.1f} s  {turn.peak / 1e9:5.1f} GB  {turn.request}" for turn in turns]
-    highest = max(turn.peak for turn in turns)
-    return "\n".join([*lines, f"highest {highest / 1e9:.1f} GB of {budget / 1e9:.0f} GB, nothing ran out of memory"])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda:0")
@@ -165,9 +155,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the checkpoints are written for the time")
     parser.add_argument("--small", action="store_true", help="small networks, to try the code")
     given = parser.parse_args()
-    budget = int(given.gigabytes * 1e9)
+    highest, budget = 0, int(given.gigabytes * 1e9)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        print(table(sequence(Path(folder), given.device, budget, small=given.small), budget))
+        for turn in sequence(Path(folder), given.device, budget, small=given.small):
+            highest = max(highest, turn.peak)
+            print(f"{turn.seconds:6.1f} s  {turn.peak / 1e9:5.1f} GB  {turn.request}", flush=True)
+    print(f"highest {highest / 1e9:.1f} GB of {budget / 1e9:.0f} GB, nothing ran out of memory")
 
 
 if __name__ == "__main__":

@@ -114,6 +114,9 @@ def sdxl(folder: Path, small: bool) -> None:
     levels = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
     heads: dict[str, Any] = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
     more: dict[str, Any] = {"hidden_size": 1280, "intermediate_size": 5120, "num_attention_heads": 20}
+    scheduler = library.EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading"
+    )
     with torch.device(_where()):
         pipeline = library.StableDiffusionXLPipeline(
             unet=library.UNet2DConditionModel(
@@ -146,9 +149,7 @@ def sdxl(folder: Path, small: bool) -> None:
             ),
             tokenizer=tiny_diffusion.tokenizer(folder),
             tokenizer_2=tiny_diffusion.tokenizer(folder, "tokenizer_2"),
-            scheduler=library.EulerDiscreteScheduler(
-                beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading"
-            ),
+            scheduler=scheduler,
         )
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
 

@@ -34,7 +34,7 @@ def test_what_needs_a_tool_that_is_not_shown_is_declined(own: tuple[Signature, .
 def test_an_example_is_declined_just_where_its_catalogue_lacks_a_tool(own: tuple[Signature, ...]) -> None:
     rng = random.Random(2)
     called: set[str] = set()
-    for number in range(250):
+    for number in range(700):
         catalogue = draw_catalogue(own, rng)
         shown = {signature.tool: signature for signature in catalogue.signatures}
         assert len(shown) == len(catalogue.signatures), f"catalogue {number} names a tool twice"

@@ -9,7 +9,7 @@ import pytest
 from visiongpt_agent.plan import parse_plan
 from visiongpt_agent.training.conversations import elsewhere, shifted, without_images
 from visiongpt_agent.training.examples import Example, parse_examples, written_examples
-from visiongpt_agent.training.variants import exchanged, strings_of, variant
+from visiongpt_agent.training.variants import exchanged, strings_of, variant, with_other_names
 from visiongpt_agent.training.voices import voiced
 
 
@@ -35,6 +35,19 @@ def test_a_phrase_is_exchanged_with_its_article_and_number(
     said, changed = exchanged(request_, plan, phrase, word)
 
     assert (said, *strings_of(changed)) == expected
+
+
+def test_names_and_numbers_are_exchanged_in_request_and_plan_alike() -> None:
+    plan = parse_plan('#1 = book(town="Ghent", stars=4, nights=12)')
+    example = Example((), "12 nights in Ghent, 4 stars", plan)
+    rng = random.Random(0)
+
+    made = [with_other_names(example, rng) for _ in range(50)]
+
+    assert len({one.request for one in made}) > 30
+    for one in made:
+        for value in one.plan.proposals[0].args.values():
+            assert str(value) in one.request
 
 
 def test_what_the_request_does_not_say_stays() -> None:

@@ -11,7 +11,7 @@ from visiongpt_agent.training.catalogues import Catalogue, draw_catalogue, full
 from visiongpt_agent.training.compositions import chain, several, single
 from visiongpt_agent.training.conversations import elsewhere, without_images
 from visiongpt_agent.training.examples import Example, written_examples
-from visiongpt_agent.training.variants import variant
+from visiongpt_agent.training.variants import variant, with_other_names
 from visiongpt_agent.training.voices import voiced
 
 OWN_CATALOGUE = 0.7
@@ -87,7 +87,7 @@ class Records:
 
     def _draw(self, catalogue: Catalogue, rng: random.Random) -> Example:
         if rng.random() < catalogue.own_share:
-            return voiced(rng.choice(catalogue.own), rng)
+            return voiced(with_other_names(rng.choice(catalogue.own), rng), rng)
         source = rng.choices(("written", "chain", "several", "single"), (80, 8, 6, 6))[0]
         if source == "written":
             example = elsewhere(variant(rng.choice(self._written), rng), rng)

@@ -11,7 +11,7 @@ from functools import partial
 from visiongpt_agent.english import a_, plural
 from visiongpt_agent.plan import Plan, Proposal, Value, clean_string
 from visiongpt_agent.training.examples import Example
-from visiongpt_agent.training.words import draw_word
+from visiongpt_agent.training.words import draw_word, made_up_word
 
 _ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
@@ -64,6 +64,31 @@ def _with_article(match: re.Match[str], word: str, one: bool) -> str:
         found = a_(bare)
     begins = match.start() == 0 or match.string[: match.start()].rstrip().endswith((".", "!", "?"))
     return found[:1].upper() + found[1:] if begins and match[0][:1].isupper() else found
+
+
+def with_other_names(example: Example, rng: random.Random) -> Example:
+    """The example with some of its names and numbers made up, in request and plan: they are to be copied, not known."""
+    request, plan = example.request, example.plan
+    for proposal in plan:
+        for value in proposal.args.values():
+            if type(value) is str and value[:1].isupper() and value in request and rng.random() < 0.4:
+                request, plan = exchanged(request, plan, value, made_up_word(rng).title())
+    for number in set(re.findall(r"(?<![\w.])[1-9]\d*(?![\w.])", request)):
+        values = [value for proposal in plan for value in proposal.args.values()]
+        if values.count(int(number)) == 1 and rng.random() < 0.6:
+            other = rng.randrange(1, 10 ** min(6, len(number) + rng.choice((0, 0, 1))))
+            request = re.sub(rf"(?<![\w.]){number}(?![\w.])", str(other), request)
+            plan = with_number(plan, int(number), other)
+    return replace(example, request=request, plan=plan)
+
+
+def with_number(plan: Plan, number: int, other: int) -> Plan:
+    """The plan with a number in place of another."""
+
+    def changed(value: Value) -> Value:
+        return other if type(value) is int and value == number else value
+
+    return mapped(plan, lambda proposal: {name: changed(value) for name, value in proposal.args.items()})
 
 
 def with_strings(plan: Plan, change: Callable[[str], str]) -> Plan:
