@@ -1,7 +1,8 @@
 """What every adapter keeps to: its jobs' protocols, its device and dtype, and nothing left in memory once it is closed.
 
 A model whose weights are too large to come with the tests runs on a tiny random checkpoint of the real format: it has
-a line in ``TINY``. The others run on their real weights, and are skipped where these have not been pulled.
+a line in ``TINY``, or in ``ORIGINALS`` where it runs on its authors' package. The others run on their real weights.
+What lacks packages or weights here is skipped, and says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib.util
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,14 @@ from PIL import Image
 
 from tests.contract.job_answers import answer
 from tests.models import tiny_checkpoints, tiny_diffusion
+from tests.models.originals.tiny_originals import ORIGINALS
 from visiongpt_agent.models import jobs
 from visiongpt_agent.models.base import Model, Placement
 from visiongpt_agent.models.llama import llama_named
 from visiongpt_agent.models.registry import Registry, discovered
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.weights import Download, InPlace, Npm, Wheel
+from visiongpt_agent.weights import InPlace, Npm, Wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -81,19 +84,12 @@ TINY: dict[str, Callable[[Path], Path]] = {
 }
 """By the card's name, what writes a tiny checkpoint into a folder: a new adapter is tested by one line here."""
 
-UNTESTED: dict[str, str] = {
-    model.card.name: "runs beside its authors' package in tests/models/originals"
-    for model in discovered()
-    if isinstance(model.card.source, Download)
-}
-"""By the card's name, why a model can be run neither on a tiny checkpoint nor on its real weights."""
-
-MODELS = [pytest.param(model, id=model.card.name) for model in discovered() if model.card.name not in UNTESTED]
+MODELS = [pytest.param(model, id=model.card.name) for model in discovered()]
 DTYPES = [
     pytest.param(model, dtype, id=f"{model.card.name}-{dtype}")
     for model in discovered()
     for dtype in model.card.dtypes
-    if model.card.name not in UNTESTED and len(model.card.dtypes) > 1
+    if len(model.card.dtypes) > 1
 ]
 
 Folder = Callable[[type[Model]], Path | None]
@@ -108,16 +104,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
         name = model.card.name
         lost = [module for module in model.card.modules if importlib.util.find_spec(module) is None]
         if lost:
-            pytest.skip(f"{name} needs {', '.join(lost)}")
-        if name in TINY:
+            pytest.skip(here.usable(model.card))  # with the command that installs them
+        if name in TINY or name in ORIGINALS:
             if name not in made:
-                made[name] = TINY[name](tmp_path_factory.mktemp(name))
+                make = TINY[name] if name in TINY else ORIGINALS[name].make
+                made[name] = make(tmp_path_factory.mktemp(name))
             return made[name]
         if why := here.usable(model.card):
             pytest.skip(why)  # with the command that brings the weights
         return here.store.folder(model.card)
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def small_original(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A package of the authors builds its tiny network in place of the real one."""
+    model = request.node.callspec.params.get("model") if hasattr(request.node, "callspec") else None
+    original = ORIGINALS.get(model.card.name) if model else None
+    lost = [name for name in model.card.modules if importlib.util.find_spec(name) is None] if model else []
+    with original.small() if original and not lost else nullcontext():
+        yield
 
 
 @pytest.fixture
@@ -196,15 +203,14 @@ def tensors() -> int:
 
 
 def test_every_model_can_be_tried() -> None:
-    """By a tiny checkpoint, by real weights that come from a package registry, or not, for a reason that is told."""
+    """By a tiny checkpoint, or by real weights that come from a package registry."""
     for model in discovered():
         source = model.card.source
         real = source is None or isinstance(source, InPlace | Wheel | Npm)
-        assert model.card.name in TINY or model.card.name in UNTESTED or real, (
-            f"{model.card.name}: add a line to TINY, or its reason to UNTESTED"
+        assert model.card.name in TINY or model.card.name in ORIGINALS or real, (
+            f"{model.card.name}: add a line to TINY, or to ORIGINALS where it runs on its authors' package"
         )
-    assert not (set(TINY) | set(UNTESTED)) - {model.card.name for model in discovered()}, "these are no models"
-    assert all(UNTESTED.values())
+    assert not {*TINY, *ORIGINALS} - {model.card.name for model in discovered()}, "these are no models"
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -213,7 +219,7 @@ def test_it_does_its_jobs_and_does_them_alike_when_loaded_anew_and_leaves_nothin
 ) -> None:
     place, card = folder(model), model.card
     settings = replace(Settings.load(), device="cpu")
-    if place is not None and card.name in TINY:
+    if place is not None and (card.name in TINY or card.name in ORIGINALS):
         settings = Settings(home=tmp_path, device="cpu", weights={card.name: place})
     with ModelPool(Registry(settings, models=[model]), budget=10**12) as pool:
         said = {job: _through_the_pool(pool, model, job, image) for job in card.jobs}

@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,8 +38,10 @@ def show(
 
 @app.command()
 def train(
-    base: Annotated[Path, typer.Option(help="The base model: a GGUF file, or a folder of transformers.")],
     out: Annotated[Path, typer.Option(help="The adapter's folder.")],
+    base: Annotated[
+        Path | None, typer.Option(help="The base model, a GGUF file or a folder of transformers; pulled by default.")
+    ] = None,
     held_out: HeldOutFile = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 2000,
     minutes: Annotated[float, typer.Option(help="The most minutes.")] = 60.0,
@@ -49,20 +51,11 @@ def train(
     device: Annotated[str, typer.Option(help="Where to train.")] = "cuda",
 ) -> None:
     """Train the adapter; some minutes on a GPU."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
+    from visiongpt_agent.training.base_model import load_base, pulled_base
     from visiongpt_agent.training.fine_tuning import Settings, fine_tune
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    folder, options = (base.parent, {"gguf_file": base.name}) if base.suffix == ".gguf" else (base, {})
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, **options)
-    unpacked = {"quantization_config": GgufConfig(dequantize=True)} if options else {}
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options, **unpacked)
-    model.to(device)
-    if device != "cpu":
-        for parameter in model.parameters():  # not the buffers: rotary frequencies need float32
-            parameter.data = parameter.data.to(torch.bfloat16)
+    model, tokenizer = load_base(base or pulled_base(), device)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, workers=workers, seed=seed)
     fine_tune(model, tokenizer, _records(seed, held_out), settings, out)
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.models.originals.needed import needed
+from tests.models.originals.tiny_grounding_dino import FILE, small_network, tiny_checkpoint
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.grounding_dino_original import GroundingDinoSwinB, GroundingDinoSwinT, text_encoder
@@ -29,66 +30,17 @@ needed("paper", "torchvision", "groundingdino")
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("error")]
 
 Photo = Callable[[str], Image.Image]
-FILE = "groundingdino_swint_ogc.pth"
-WORDS = ["dog", "lemon", "red", "blue", "car", "cup", "hot", "st", "bernard", "##s", "le", "##on"]
-SIZES = {"enc_layers": 2, "dec_layers": 2, "dim_feedforward": 16, "num_queries": 20, "enc_n_points": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_network() -> Iterator[None]:
-    """The package builds a network of two layers on a narrow Swin where it would build the real one."""
-    import importlib
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of timm, for how the package imports it
-        backbone: Any = importlib.import_module("groundingdino.models.GroundingDINO.backbone.backbone")
-    configuration = importlib.import_module("groundingdino.config.GroundingDINO_SwinT_OGC")
-    swin = importlib.import_module("groundingdino.models.GroundingDINO.backbone.swin_transformer").SwinTransformer
-
-    def narrow(_: str, **options: Any) -> Any:
-        return swin(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbone, "build_swin_transformer", narrow)
-        for name, value in SIZES.items():
-            patch.setattr(configuration, name, value)
-        patch.setattr("visiongpt_agent.models.grounding_dino_original._SHORTEST", 96)
-        patch.setattr("visiongpt_agent.models.grounding_dino_original._LONGEST", 192)
+def small() -> Iterator[None]:
+    with small_network():
         yield
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    import transformers
-
-    from visiongpt_agent.models import grounding_dino_original as module
-
-    folder = tmp_path_factory.mktemp("groundingdino")
-    words = folder / "bert-base-uncased"
-    words.mkdir()
-    vocabulary = [f"[unused{i}]" for i in range(1030)]
-    vocabulary[0], vocabulary[100], vocabulary[101], vocabulary[102] = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-    vocabulary[103], vocabulary[1012], vocabulary[1029] = "[MASK]", ".", "?"
-    vocabulary[200 : 200 + len(WORDS)] = WORDS
-    (words / "vocab.txt").write_text("\n".join(vocabulary))
-    tokenizer = transformers.BertTokenizer(vocab=str(words / "vocab.txt"))
-    tokenizer.save_pretrained(words)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2
-    )
-    config.save_pretrained(words)
-    torch.manual_seed(0)
-    network = module._build(GroundingDinoSwinT._configuration, tokenizer, transformers.BertModel(config))
-    with torch.no_grad():  # the last layer of boxes starts at zero: all boxes would be where they are proposed
-        for weight in network.bbox_embed.parameters():
-            weight.add_(torch.randn_like(weight) * 0.1)
-    weights = {f"module.{name}": weight for name, weight in network.state_dict().items()}
-    weights["module.label_enc.weight"] = torch.zeros(2001, 256)  # as in the published file
-    weights["module.bert.embeddings.position_ids"] = torch.arange(512)[None]
-    torch.save({"model": weights}, folder / FILE)
-    return folder
+    return tiny_checkpoint(tmp_path_factory.mktemp("groundingdino"))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.models.originals.needed import needed
+from tests.models.originals.tiny_sam import FILE, HEADS, SIDE, WIDTH, small_builder, tiny_checkpoint, tiny_sam
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
@@ -33,56 +34,17 @@ needed("paper", "torchvision", "segment_anything")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]
-SIDE, WIDTH, HEADS, FILE = 256, 32, 2, "sam_vit_b_01ec64.pth"
-
-
-def tiny_sam(checkpoint: None = None) -> Any:
-    """A network of the package's own parts, smaller than any that it builds itself."""
-    from functools import partial
-
-    import torch
-    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
-
-    grid = SIDE // 16
-    encoder = ImageEncoderViT(
-        img_size=SIDE,
-        embed_dim=16,
-        depth=2,
-        num_heads=HEADS,
-        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-        use_rel_pos=True,
-        global_attn_indexes=(1,),
-        window_size=4,
-        out_chans=WIDTH,
-    )
-    prompts = PromptEncoder(WIDTH, (grid, grid), (SIDE, SIDE), mask_in_chans=16)
-    transformer = TwoWayTransformer(depth=2, embedding_dim=WIDTH, num_heads=HEADS, mlp_dim=32)
-    decoder = MaskDecoder(transformer_dim=WIDTH, transformer=transformer, iou_head_hidden_dim=16)
-    return Sam(encoder, prompts, decoder)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_builder() -> Iterator[None]:
-    """The package builds the tiny network where it would build ViT-B."""
-    from segment_anything import sam_model_registry
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sam_model_registry, "vit_b", tiny_sam)
+def small_network() -> Iterator[None]:
+    with small_builder():
         yield
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-
-    folder = tmp_path_factory.mktemp("segment-anything")
-    torch.manual_seed(0)
-    network = tiny_sam()
-    with torch.no_grad():  # the standard initialisation is so small that pictures would not matter
-        for weight in network.parameters():
-            weight.add_(torch.randn_like(weight) * 0.2)
-    torch.save(network.state_dict(), folder / FILE)
-    return folder
+    return tiny_checkpoint(tmp_path_factory.mktemp("segment-anything"))
 
 
 @pytest.fixture(scope="module")

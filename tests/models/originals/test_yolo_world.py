@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.models.originals.needed import needed
-from tests.models.originals.tiny_yolo import SIDE, tiny_checkpoint
+from tests.models.originals.tiny_yolo import SIDE, tiny_checkpoint, tiny_clip, tiny_world
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
@@ -28,36 +27,12 @@ needed("yolo", "torchvision", "ultralytics")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 Photo = Callable[[str], Image.Image]
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 NOUNS = ["dog", "red car", "a very long description of a lemon"]
-
-
-def tiny_clip(folder: Path, width: int) -> None:
-    import torch
-    import transformers
-
-    folder.mkdir(parents=True)
-    pieces = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    transformers.CLIPTokenizer.from_pretrained(folder).save_pretrained(folder)
-    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ends = {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": len(pieces) - 1}
-    config = transformers.CLIPConfig(
-        text_config={**layers, **ends, "vocab_size": len(pieces), "max_position_embeddings": 32},
-        vision_config={**layers, "image_size": 32, "patch_size": 16},
-        projection_dim=width,
-    )
-    torch.manual_seed(0)
-    transformers.CLIPModel(config).save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("yolo-world")
-    tiny_clip(folder / "clip-vit-base-patch32", 512)
-    tiny_checkpoint(folder / "yolov8s-worldv2.pt", "yolov8s-worldv2.yaml")
-    return folder
+    return tiny_world(tmp_path_factory.mktemp("yolo-world"))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from visiongpt_agent.models.yolo import _package
 from visiongpt_agent.vocabulary import COCO
 
 SIDE = 160
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def plan_of(name: str) -> Any:
@@ -66,6 +68,33 @@ def tiny_checkpoint(path: Path, plan: str, names: tuple[str, ...] = COCO, **chan
     }
     torch.save({**held, **changes}, path)
     return path
+
+
+def tiny_world(folder: Path) -> Path:
+    """YOLO-World beside the CLIP that reads its words; returns the folder."""
+    tiny_clip(folder / "clip-vit-base-patch32", 512)
+    tiny_checkpoint(folder / "yolov8s-worldv2.pt", "yolov8s-worldv2.yaml")
+    return folder
+
+
+def tiny_clip(folder: Path, width: int) -> None:
+    import torch
+    import transformers
+
+    folder.mkdir(parents=True)
+    pieces = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    transformers.CLIPTokenizer.from_pretrained(folder).save_pretrained(folder)
+    layers = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ends = {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": len(pieces) - 1}
+    config = transformers.CLIPConfig(
+        text_config={**layers, **ends, "vocab_size": len(pieces), "max_position_embeddings": 32},
+        vision_config={**layers, "image_size": 32, "patch_size": 16},
+        projection_dim=width,
+    )
+    torch.manual_seed(0)
+    transformers.CLIPModel(config).save_pretrained(folder)
 
 
 def _kind(tasks: Any, plan: str) -> Any:
