@@ -91,10 +91,15 @@ class Yolo(Model):
         rank=11,
     )
     threshold: float = 0.25  # as Ultralytics predicts
+    portable = True
 
     def __init__(self, network: YoloNetwork) -> None:
         self._network = network
         self.classes = network.names
+
+    def networks(self) -> Iterator[Any]:
+        """The package's network."""
+        yield self._network.network
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -220,13 +225,11 @@ class YoloNetwork:
         network: A ``DetectionModel``, ``PoseModel`` or ``WorldModel`` of the package.
         names: The classes.
         side: Of the square that a picture is scaled to fit into, in pixels.
-        device: As torch spells it.
     """
 
     network: Any
     names: tuple[str, ...]
     side: int
-    device: str
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     """The package's layers keep the grid of the last input, so that two threads must not run them at once."""
 
@@ -258,9 +261,12 @@ class YoloNetwork:
         fill(card, folder, network, held.weights)
         network.end2end = False  # of two heads the one that the package predicts with, if nothing else is asked for
         stride = int(max(network.stride))
-        return cls(
-            network.to(placement.device).eval(), held.names, math.ceil(held.side / stride) * stride, placement.device
-        )
+        return cls(network.to(placement.device).eval(), held.names, math.ceil(held.side / stride) * stride)
+
+    @property
+    def device(self) -> Any:
+        """Where its weights are, a ``torch.device``."""
+        return next(self.network.parameters()).device
 
     def look(self, image: Image.Image, words: Any = None) -> Answer:
         """What it sees in a picture; a network of open vocabulary looks for ``words``, float ``(1, N, C)``."""

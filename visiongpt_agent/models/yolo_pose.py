@@ -6,8 +6,9 @@ Workshops 2022). The joints are those of COCO.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
@@ -46,9 +47,14 @@ class YoloPose(Model):
         rank=10,
     )
     joints = VitPose.joints
+    portable = True
 
     def __init__(self, network: YoloNetwork) -> None:
         self._network = network
+
+    def networks(self) -> Iterator[Any]:
+        """The package's network."""
+        yield self._network.network
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:

@@ -7,7 +7,7 @@ the words; here the text encoder of the same CLIP, from the hub in the format of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -45,9 +45,14 @@ class YoloWorld(Model):
         },
     )
     threshold: float = 0.25  # as Ultralytics predicts
+    portable = True
 
     def __init__(self, network: YoloNetwork, words: Any, tokenizer: Any) -> None:
         self._network, self._words, self._tokenizer = network, words, tokenizer
+
+    def networks(self) -> Iterator[Any]:
+        """The package's network, and the text half of CLIP."""
+        yield from (self._network.network, self._words)
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
