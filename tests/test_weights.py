@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.settings import Settings, format_bytes, parse_bytes
 from visiongpt_agent.weights import Download, Hub, Installed, LocalFolder, Npm, Packaged, Source, WeightStore, Wheel
 
-FIRST, SECOND = os.urandom(70_000), b"second half"
+FIRST, SECOND = random.Random(0).randbytes(70_000), b"second half"
 WHOLE = FIRST + SECOND
 
 

@@ -19,7 +19,7 @@ from visiongpt_agent.training.records import Records
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-LENGTH = 3072
+LENGTH = 4096
 
 
 @pytest.fixture

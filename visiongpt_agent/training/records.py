@@ -14,8 +14,10 @@ from visiongpt_agent.training.examples import Example, written_examples
 from visiongpt_agent.training.variants import variant, with_other_names
 from visiongpt_agent.training.voices import voiced
 
-OWN_CATALOGUE = 0.7
+OWN_CATALOGUE = 0.75
 """The share of rows that show the package's own catalogue."""
+LACKING = 0.35
+"""How many of the requests that a catalogue lacks a tool for are kept; they teach to decline, and are many."""
 _EVERYDAY = frozenset(("person", "sky", "horizontal", "vertical", "depth", "pose", "edges", "white", "black"))
 """Strings that say little by themselves: plans with them alone are told apart by the request."""
 
@@ -81,7 +83,10 @@ class Records:
 
     def _examples(self, catalogue: Catalogue, rng: random.Random) -> Iterator[Example]:
         while True:
-            example = catalogue.translated(self._draw(catalogue, rng))
+            drawn = self._draw(catalogue, rng)
+            example = catalogue.translated(drawn)
+            if example.plan.control and not drawn.plan.control and rng.random() >= LACKING:
+                continue
             if not self._held_out.holds(example):
                 yield example
 
