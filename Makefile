@@ -20,7 +20,7 @@ demo: $(STAMPS)/weights
 	$(VENV)/bin/visiongpt run "how many cups are there? then remove the background" -i $(PHOTO) --trace
 
 test: $(STAMPS)/weights $(STAMPS)/dev
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto --dist loadfile
 
 lint: $(STAMPS)/dev
 	$(VENV)/bin/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from visiongpt_agent.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
 __all__ = ["postgres"]  # a fixture
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threads would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PHOTOS = Path(visiongpt_agent.__file__).parent / "data" / "photos"
 

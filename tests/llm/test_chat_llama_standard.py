@@ -41,6 +41,7 @@ class TestUnit(_OverThePlanner, ChatModelUnitTests):
     pass
 
 
+@pytest.mark.slow
 class TestIntegration(_OverThePlanner, ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:

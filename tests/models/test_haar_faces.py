@@ -34,6 +34,7 @@ def test_the_mirror_image_has_the_mirrored_face(faces: HaarFaces, photo: Photo) 
     assert mirrored[1] == pytest.approx(there[1], abs=12)
 
 
+@pytest.mark.slow
 def test_pictures_side_by_side_do_not_disturb_each_other(faces: HaarFaces, photo: Photo) -> None:
     pictures = [photo("astronaut").resize((side, side)) for side in (96, 200, 128, 256)] * 6
     alone = [faces.detect(picture).boxes.tolist() for picture in pictures]
