@@ -135,6 +135,8 @@ def _limit(device: str, budget: int) -> None:
     import torch
 
     if device.startswith("cuda"):
+        torch.cuda.empty_cache()  # of what wrote the checkpoints
+        torch.cuda.reset_peak_memory_stats()
         torch.cuda.set_per_process_memory_fraction(budget / torch.cuda.get_device_properties(0).total_memory)
 
 

@@ -63,13 +63,13 @@ def test_the_embedded_planner_calls_tools_it_has_never_seen(
     record_property("rates", rates)
     print(rates)
 
-    # What was measured when the adapter was trained, less three cases of forty and of twenty.
     assert rates["the right tool"] >= FLOORS["the right tool"]
     assert rates["multiple"] >= FLOORS["multiple"]
     assert rates["irrelevance"] >= FLOORS["irrelevance"]
 
 
-FLOORS = {"the right tool": 0.0, "multiple": 0.0, "irrelevance": 0.0}
+FLOORS = {"the right tool": 0.75, "multiple": 0.7, "irrelevance": 0.85}
+"""What was measured of the adapter (0.825, 0.775 and 1.0), less three cases of forty and of twenty."""
 
 
 def planned(chat: ChatLlama, case: dict[str, Any]) -> Any:

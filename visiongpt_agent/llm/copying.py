@@ -15,7 +15,7 @@ from visiongpt_agent.english import plural, singular
 _PENALTY: Final = 3.0
 """What is taken off the logit of a token that leaves the request's words."""
 _STRICT_PENALTY: Final = 8.0
-_QUOTES: Final = frozenset(("query", "color", "style", "labels"))
+_QUOTES: Final = frozenset(("query", "color", "style", "labels", "prompt"))
 """Arguments that are hardly ever said in other words than the request's."""
 
 _WORD: Final = re.compile(r"[\w'’-]+")

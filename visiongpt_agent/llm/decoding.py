@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CONSIDERED = 24
+_CONSIDERED = 256
 """How many of the likeliest tokens are looked at for whether they leave the request's words."""
 
 KeysAndValues = list[tuple["torch.Tensor", "torch.Tensor"]]

@@ -20,7 +20,7 @@ from visiongpt_agent.weights import Wheel
 if TYPE_CHECKING:
     from visiongpt_agent.llm.chat_llama import ChatLlama
 
-ADAPTER_SHA256: Final = "9aa3b1da4fba802fd9681ebdee34a6b6224d743a84e8c748b60cdd746e79b107"
+ADAPTER_SHA256: Final = "931dccb9ebc734b87e169336ab3de146ea7c82e63dadbb3d8dbbc294a8d9807d"
 """Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
 
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
