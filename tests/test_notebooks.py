@@ -109,7 +109,7 @@ def in_a_larger_agent(shown: Outputs) -> None:
 def your_own_tool_and_model(shown: Outputs) -> None:
     signature, result, by_hand, _, colors = shown
     assert printed(signature).strip() == "pixelate(image, size=16) -> image: pixelate the picture"
-    assert printed(result).strip() == "#1 = pixelate(image=$1, size=16)"
+    assert printed(result).strip() == "#1 = pixelate(image=$1)"
     made = pictures(result)[0].convert("RGB").resize((40, 27))
     assert len(set(made.getdata())) > 100  # still a picture
     assert printed(by_hand).count("I pixelated the picture") == 2

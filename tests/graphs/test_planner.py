@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 from visiongpt_agent import VisionGPT, parse_plan, sample_photo
 from visiongpt_agent.models import jobs
-from visiongpt_agent.plan import Ref
+from visiongpt_agent.plan import Kind, Ref
 from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.tools.base import ToolOutput, vision_tool
 
 
 @pytest.fixture
@@ -94,3 +96,16 @@ def test_without_an_image_it_asks_for_one(agent: VisionGPT) -> None:
 
     assert result.status == "declined"
     assert "picture" in result.answer
+
+
+def test_a_tool_that_a_person_adds_is_called(pool: ModelPool, needs: Callable[[str], None]) -> None:
+    needs(jobs.LLM)
+
+    @vision_tool("pixelate the picture", returns=Kind.IMAGE)
+    def pixelate(image: Image.Image, size: int = 16) -> ToolOutput:
+        """Pixelate a picture in squares of ``size`` pixels."""
+        return ToolOutput(image.reduce(size).resize(image.size, Image.Resampling.NEAREST), "I pixelated it.")
+
+    result = VisionGPT(pool=pool, tools=[pixelate]).run("pixelate the picture", sample_photo("rocket"))
+
+    assert result.plan == "#1 = pixelate(image=$1)"

@@ -78,8 +78,9 @@ def _ever_shorter(turns: Sequence[Turn], tools: Sequence[Signature]) -> Iterator
 
 def likeness(tool: Signature, request: str) -> int:
     """How many words of the tool's line the request has, by their beginnings."""
-    return len(_beginnings(f"{tool.tool} {tool.summary}") & _beginnings(request))
+    return len(beginnings(f"{tool.tool} {tool.summary}") & beginnings(request))
 
 
-def _beginnings(text: str) -> set[str]:
+def beginnings(text: str) -> set[str]:
+    """The first four letters of each word of three or more."""
     return {word[:4] for word in re.findall(r"[^\W_]{3,}", text.casefold())}
