@@ -127,8 +127,8 @@ def for_small_planner(tools: Mapping[str, ToolSpec], request: str) -> dict[str, 
     """The tools as the small planner reads them where a person added some of their own.
 
     It knows the package's tools by heart and hardly reads on behind them. So added ones come first; and where a request
-    speaks of one by its name, only the tools most like the request are shown with it: of 15 such requests 14 were then
-    planned with the added tool, 10 with all tools in order.
+    speaks of one by its name, only the tools most like the request are shown with it: of 15 requests for six added
+    tools, 14 were planned with them when so few were shown, 10 with all tools in order.
     """
     added = [spec for name, spec in tools.items() if name not in catalog()]
     spoken_of = [spec for spec in added if beginnings(spec.name.replace("_", " ")) & beginnings(request)]
