@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
 from visiongpt_agent.settings import Settings
@@ -26,7 +27,7 @@ class SmolLM2(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        raise NotImplementedError("it is trained, not used")
+        raise WeightsError(f"{cls.card.name} is trained, not used: {SmolLM2Planner.card.name} is what plans")
 
 
 def pulled_base() -> Path:
