@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import ModelCard, Placement
+from visiongpt_agent.models.precision import halve
 
 
 def read_checkpoint(
@@ -17,6 +18,7 @@ def read_checkpoint(
     network: str,
     *processors: str,
     also: Collection[str] = (),
+    halved: Sequence[str] = (),
 ) -> tuple[Any, ...]:
     """The network, placed and ready to infer, and its processors, by the names of their classes in ``transformers``.
 
@@ -27,6 +29,8 @@ def read_checkpoint(
         network: The class of the network.
         processors: The classes of what prepares its inputs.
         also: Further model types, as in ``config.json``, whose checkpoints hold such a network among other things.
+        halved: The submodules that alone take the placement's dtype, where the rest is to stay in float32
+            (:mod:`~visiongpt_agent.models.precision`); none means all of the network.
 
     Raises:
         WeightsError: If the folder lacks a file, holds another kind of model or one that needs a package which is not
@@ -47,7 +51,7 @@ def read_checkpoint(
             folder,
             local_files_only=True,
             use_safetensors=True,
-            dtype=getattr(torch, placement.dtype),
+            dtype=torch.float32 if halved else getattr(torch, placement.dtype),
             output_loading_info=True,
         )
         lost = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
@@ -56,6 +60,7 @@ def read_checkpoint(
         parts = [getattr(library, name).from_pretrained(folder, local_files_only=True) for name in processors]
     except (ImportError, OSError, ValueError) as error:
         raise unusable(card, folder, error) from error
+    halve(model, halved, placement.dtype)
     return model.to(placement.device).eval(), *parts
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DEPTH
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Hub
@@ -35,6 +35,8 @@ class DepthAnything(Model):
             {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
             size=100_000_000,
         ),
+        dtypes=("float32", "float16"),  # bfloat16 would leave steps in the depth
+        devices=("cuda", "cpu"),
     )
 
     def __init__(self, network: Any, processor: Any, placement: Placement) -> None:
@@ -42,21 +44,11 @@ class DepthAnything(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import torch
-        import transformers
-
-        library: Any = transformers  # only partly typed
-        try:
-            network = library.AutoModelForDepthEstimation.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, placement.dtype)
-            )
-            processor = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise WeightsError(
-                f"{folder} holds no {cls.card.title} ({reason}): visiongpt models pull {cls.card.name}"
-            ) from error
-        return cls(network.to(placement.device).eval(), processor, placement)
+        head = "DepthAnythingForDepthEstimation"
+        network, processor = read_checkpoint(
+            cls.card, folder, placement, head, "DPTImageProcessorPil", halved=("backbone",)
+        )
+        return cls(network, processor, placement)
 
     def depth(self, image: Image.Image) -> FloatArray:
         """How near each pixel is, float32 ``(H, W)``: 1 the nearest, 0 the farthest; no unit of length."""

@@ -18,6 +18,7 @@ import numpy as np
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.vocabulary import COCO
 from visiongpt_agent.weights import Hub
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _FILES: Final = {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""}
+_HALVED: Final = ("model.backbone.model",)
 _SAME_OBJECT: Final = 0.7
 _LONGEST_STRIP: Final = 100
 """Long by short side: a picture more stretched than that shows nothing, and DETR would scale it to a row of pixels."""
@@ -56,7 +58,7 @@ class _Detr(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, cls._processor)
+        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, cls._processor, halved=_HALVED)
         return cls(network, pixels, placement)
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
@@ -90,6 +92,7 @@ class RtDetr(_Detr):
         memory=500_000_000,  # 43 million parameters in float32; with activations, measured on random weights
         rank=10,
         source=Hub("PekingU/rtdetr_r50vd", "main", _FILES, size=172_000_000),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     threshold: float = 0.5
@@ -113,6 +116,7 @@ class Detr(_Detr):
         memory=650_000_000,  # 42 million parameters in float32; with activations, measured on random weights
         rank=20,
         source=Hub("facebook/detr-resnet-50", "no_timm", _FILES, size=167_000_000),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     threshold: float = 0.7

@@ -37,6 +37,7 @@ class Dpt(Model):
             {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
             size=1_370_000_000,
         ),
+        dtypes=("float32", "float16"),  # bfloat16 would leave steps in the depth
         devices=("cuda", "cpu"),
     )
 
@@ -45,7 +46,9 @@ class Dpt(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, "DPTForDepthEstimation", "DPTImageProcessorPil")
+        network, pixels = read_checkpoint(
+            cls.card, folder, placement, "DPTForDepthEstimation", "DPTImageProcessorPil", halved=("dpt",)
+        )
         return cls(network, pixels, placement)
 
     def depth(self, image: Image.Image) -> FloatArray:

@@ -18,12 +18,14 @@ import numpy.typing as npt
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
     from PIL import Image
 
+_HALVED: Final = ("model.backbone.conv_encoder.model", "model.text_backbone")
 _TEXT_THRESHOLD: Final = 0.25
 _SAME_OBJECT: Final = 0.5
 _LONGEST_STRIP: Final = 500
@@ -52,6 +54,7 @@ class GroundingDino(Model):
             {"config.json": "", "*.json": "", "vocab.txt": "", "model.safetensors": ""},
             size=690_000_000,
         ),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     threshold: float = 0.35
@@ -63,7 +66,7 @@ class GroundingDino(Model):
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         head = "GroundingDinoForObjectDetection"
         network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer"
+            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer", halved=_HALVED
         )
         return cls(network, pixels, tokenizer, placement)
 

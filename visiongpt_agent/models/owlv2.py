@@ -16,12 +16,14 @@ import numpy as np
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
     from PIL import Image
 
+_HALVED: Final = ("owlv2.vision_model.encoder", "owlv2.text_model.encoder")
 _GREY: Final = (128, 128, 128)
 _SAME_OBJECT: Final = 0.5
 
@@ -43,6 +45,7 @@ class Owlv2(Model):
             {"config.json": "", "*.json": "", "merges.txt": "", "model.safetensors": ""},
             size=620_000_000,
         ),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     threshold: float = 0.2
@@ -54,7 +57,7 @@ class Owlv2(Model):
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         head = "Owlv2ForObjectDetection"
         network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer"
+            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer", halved=_HALVED
         )
         return cls(network, pixels, tokenizer, placement)
 

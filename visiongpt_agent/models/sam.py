@@ -18,12 +18,14 @@ import numpy.typing as npt
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.regions import BoolArray, FloatArray
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
     from PIL import Image
 
+_HALVED: Final = ("vision_encoder",)
 _BATCH: Final = 16
 """Prompts decoded at a time; each takes some 20 MB of activations."""
 _GRID: Final = 16
@@ -55,6 +57,7 @@ class Sam(Model):
             {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
             size=375_000_000,
         ),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     caveat: str = ""
@@ -65,7 +68,7 @@ class Sam(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, "AutoImageProcessor")
+        network, pixels = read_checkpoint(cls.card, folder, placement, cls._head, "AutoImageProcessor", halved=_HALVED)
         return cls(network, pixels, placement)
 
     def segment(self, image: Image.Image, boxes: FloatArray) -> BoolArray:

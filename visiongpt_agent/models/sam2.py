@@ -14,6 +14,7 @@ from visiongpt_agent.models.base import ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
 from visiongpt_agent.models.pixels import normalised
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.models.sam import Frame, Sam
 from visiongpt_agent.weights import Hub
 
@@ -38,12 +39,15 @@ class Sam2(Sam):
         source=Hub(
             "facebook/sam2.1-hiera-small", "main", {"config.json": "", "model.safetensors": ""}, size=185_000_000
         ),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        (network,) = read_checkpoint(cls.card, folder, placement, "Sam2Model", also=("sam2_video",))
+        (network,) = read_checkpoint(
+            cls.card, folder, placement, "Sam2Model", also=("sam2_video",), halved=("vision_encoder",)
+        )
         return cls(network, None, placement)
 
     def _look(self, image: Image.Image) -> tuple[Frame, dict[str, Any]]:

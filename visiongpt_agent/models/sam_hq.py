@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
+from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.models.sam import Sam
 from visiongpt_agent.weights import Hub
 
@@ -31,6 +32,7 @@ class SamHq(Sam):
             {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
             size=380_000_000,
         ),
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
     _head = "SamHQModel"

@@ -13,6 +13,7 @@ import numpy as np
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import fill, read_tensors
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
+from visiongpt_agent.models.precision import FLOATS, halve
 from visiongpt_agent.regions import BoolArray, FloatArray
 from visiongpt_agent.weights import Download
 
@@ -45,6 +46,7 @@ def _card(kind: str, file: str, sha256: str, *, size: int, memory: int, rank: in
         source=Download({file: (f"{_SOURCE}/{file}", sha256)}, size=size),
         modules=("segment_anything", "torchvision"),
         extra="paper",
+        dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
 
@@ -79,6 +81,7 @@ class SegmentAnything(Model):
         weights = read_tensors(cls.card, folder, file)
         network = sam_model_registry[cls._kind]()
         fill(cls.card, folder, network, weights)
+        halve(network, ("image_encoder",), placement.dtype)
         return cls(network.to(placement.device).eval())
 
     def segment(self, image: Image.Image, boxes: FloatArray) -> BoolArray:

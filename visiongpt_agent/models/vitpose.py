@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import POSE
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Hub
@@ -59,6 +59,7 @@ class VitPose(Model):
             {"config.json": "", "model.safetensors": ""},
             size=344_000_000,
         ),
+        dtypes=("float32", "float16"),  # bfloat16 is too coarse for places between pixels
         devices=("cuda", "cpu"),
     )
     joints = ("nose", *(f"{side} {joint}" for joint in _SIDES for side in ("left", "right")))
@@ -69,20 +70,8 @@ class VitPose(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import torch
-        import transformers
-
-        library: Any = transformers  # only partly typed
-        try:
-            network = library.VitPoseForPoseEstimation.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, placement.dtype)
-            )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise WeightsError(
-                f"{folder} holds no {cls.card.title} ({reason}): visiongpt models pull {cls.card.name}"
-            ) from error
-        return cls(network.to(placement.device).eval(), placement)
+        (network,) = read_checkpoint(cls.card, folder, placement, "VitPoseForPoseEstimation", halved=("backbone",))
+        return cls(network, placement)
 
     def keypoints(self, image: Image.Image, boxes: FloatArray) -> FloatArray:
         """float32 ``(N, len(joints), 3)``: x and y in pixels and a score from 0 to 1, for boxes ``xyxy`` ``(N, 4)``."""
@@ -96,7 +85,7 @@ class VitPose(Model):
             some = frames[start : start + _AT_ONCE]
             crops = np.stack([crop(rgb, frame, self._width, self._height) for frame in some])
             with torch.inference_mode():
-                given = torch.from_numpy(crops).to(self._placement.device, getattr(torch, self._placement.dtype))
+                given = torch.from_numpy(crops).to(self._placement.device)
                 maps = self._network(given).heatmaps.float().cpu().numpy()
             found.append(peaks(maps, some))
         return np.concatenate(found)
