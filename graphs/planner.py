@@ -178,18 +178,23 @@ def request_plan(
     catalog = known or {tool.name: tool.signature for tool in tools}
     images = len(image_lines) if images is None else images
     messages, config = prompt(llm, image_lines, request, critique), guarded(config)
-    if isinstance(llm.chat, ChatLlama):
-        answer = llm.chat.bind_tools(tools, images=images).invoke(messages, config)
-        return _checked(answer, catalog, images)
-    bound = llm.chat.bind_tools([*tools, *_CONTROL_TOOLS])
+    local = isinstance(llm.chat, ChatLlama)
+    offered: Sequence[Any] = tools if local else [*tools, *_CONTROL_TOOLS]
+    options: dict[str, Any] = {"images": images} if local else {}
+
+    def ask() -> AIMessage:
+        return llm.call(lambda chat: chat.bind_tools(offered, **options).invoke(messages, config))
+
+    if local:  # its grammar lets it write nothing but plans
+        return _checked(ask(), catalog, images)
     for _ in range(ATTEMPTS - 1):
-        answer = bound.invoke(messages, config)
+        answer = ask()
         try:
             return _checked(answer, catalog, images)
         except PlanError as fault:
             logger.info("the model's plan was refused: %s", fault)
             messages = [*messages, HumanMessage(f"That plan cannot be used: {fault}. Call the tools again.")]
-    return _checked(bound.invoke(messages, config), catalog, images)
+    return _checked(ask(), catalog, images)
 
 
 def prompt(llm: LanguageModel, image_lines: Sequence[str], request: str, critique: str = "") -> list[BaseMessage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
@@ -14,6 +14,8 @@ from visiongpt_agent.images import ImageStore
 from visiongpt_agent.plan import Proposal, Signature
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools.base import ToolSpec
+
+T = TypeVar("T")
 
 
 class LanguageModel(Protocol):
@@ -28,6 +30,21 @@ class LanguageModel(Protocol):
 
     @property
     def writes(self) -> bool: ...
+
+    def call(self, work: Callable[[BaseChatModel], T]) -> T:
+        """Do some work with the chat model, more than once where its memory runs out."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenModel:
+    """A chat model that the caller handed in: no pool owns it."""
+
+    chat: BaseChatModel
+    writes: bool = True
+
+    def call(self, work: Callable[[BaseChatModel], T]) -> T:
+        return work(self.chat)
 
 
 @dataclass(frozen=True)

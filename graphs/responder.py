@@ -72,10 +72,9 @@ class Responder:
                 return account.text
             sure = " ".join(told.text for told in account.sure)
             prompt = render_prompt("responder", request=request, account=defused(sure))
+            messages = [SystemMessage(render_prompt("responder_system")), HumanMessage(prompt)]
             try:
-                answer = llm.chat.invoke(
-                    [SystemMessage(render_prompt("responder_system")), HumanMessage(prompt)], guarded(config)
-                )
+                answer = llm.call(lambda chat: chat.invoke(messages, guarded(config)))
             except Exception as fault:
                 redacted(fault)
                 logger.exception("the chat model did not word the answer; the plain account is told")

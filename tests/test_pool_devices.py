@@ -12,22 +12,27 @@ import json
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 import pytest
+from langchain_core.outputs import ChatResult
 from PIL import Image
 
 from tests.graphs.harness import asking, graph_of, logging_tool
 from tests.models import tiny_checkpoints
+from tests.scripted import ScriptedChat
+from visiongpt_agent import VisionGPT
 from visiongpt_agent.errors import InputError, ModelMemoryError, WeightsError
 from visiongpt_agent.graphs.resources import Limits
 from visiongpt_agent.images import ImageStore
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.clip import Clip
+from visiongpt_agent.models.jobs import LLM
+from visiongpt_agent.models.llama import Llama
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
@@ -487,6 +492,42 @@ def test_the_step_of_a_plan_fails_alone(
     assert [(step["verdict"], step["cause"]) for step in state["steps"]] == [("failed", "memory"), ("accepted", "")]
     assert "a ran out of memory" in state["steps"][0]["error"]
     assert "a ran out of memory" in state["answer"]
+
+
+class Cramped(ScriptedChat):
+    """Has memory for its work on the CPU alone."""
+
+    device: str
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        if self.device != "cpu":
+            raise OUT
+        return super()._generate(*args, **kwargs)
+
+
+def test_a_language_model_that_runs_out_while_it_plans_goes_on_elsewhere(
+    gpus: Any, store: ImageStore, photo: Callable[[str], Image.Image], tmp_path: Path
+) -> None:
+    gpus(100)
+
+    class Writer(Llama):
+        card: ClassVar[ModelCard] = ModelCard(
+            "writer", "Writer", (LLM,), "MIT", "", 10 * KB, dtypes=("bfloat16",), devices=BOTH
+        )
+
+        @classmethod
+        def load(cls, folder: Path | None, placement: Placement) -> Self:
+            script = ["#1 = transform_image(image=$1, rotate=90)", "It is turned."]
+            return cls(cast(Any, Cramped(script=script, device=placement.device)))
+
+        def networks(self) -> Iterator[Any]:
+            yield from ()
+
+    pool = pool_of(Writer, home=tmp_path)
+    agent = VisionGPT(pool=pool, store=store)
+    result = agent.run("turn it to the right", photo("rocket"))
+    assert (result.status, result.plan) == ("done", "#1 = transform_image(image=$1, rotate=90)")
+    assert where(pool) == {"writer": "cpu"}
 
 
 def test_a_model_that_cannot_be_loaded_anew_is_gone_and_can_be_had_again(

@@ -23,7 +23,7 @@ from langgraph.types import Command
 from visiongpt_agent.errors import InputError, StateError, WeightsError
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
 from visiongpt_agent.graphs.pointing import Pointed, checked_pointed
-from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
+from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.models import jobs
@@ -107,14 +107,6 @@ class _Workplace:
     graph: Graph
 
 
-@dataclass(frozen=True)
-class _GivenModel:
-    """A chat model that the caller handed in: it plans, and it writes."""
-
-    chat: BaseChatModel
-    writes: bool = True
-
-
 class VisionGPT(Runnable[Request, "VisionResult"]):
     """A vision-language agent after VisionGPT (arXiv 2403.09027), as a LangChain ``Runnable``.
 
@@ -158,7 +150,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         self._owns_pool = pool is None
         self._checkpointer = checkpointer
         self._given_store = store
-        self._given = _GivenModel(llm) if llm is not None else None
+        self._given = GivenModel(llm) if llm is not None else None
         self._opening = threading.Lock()
         self._running: dict[str, threading.Event] = {}
         """The requests under way by their conversations; the event calls one off."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent.graphs.build import Graph, build_graph
-from visiongpt_agent.graphs.resources import LanguageModel, Limits, Resources
+from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.images import ImageStore, Provenance
 from visiongpt_agent.plan import Kind, Proposal
@@ -24,14 +23,6 @@ from visiongpt_agent.tools import catalog
 from visiongpt_agent.tools.base import ToolOutput, ToolSpec, vision_tool
 
 CONFIG = RunnableConfig(configurable={"thread_id": "talk"})
-
-
-@dataclass(frozen=True)
-class Scripted:
-    """A chat model that writes, as the agent leases it."""
-
-    chat: ScriptedChat
-    writes: bool = True
 
 
 def graph_of(
@@ -45,7 +36,7 @@ def graph_of(
     ask_before: Iterable[str] | Callable[[Proposal], bool] = (),
 ) -> Graph:
     """The compiled graph over real tools and models, and those given."""
-    llm = Scripted(ScriptedChat(script=list(script)))
+    llm = GivenModel(ScriptedChat(script=list(script)))
 
     @contextmanager
     def lease() -> Iterator[LanguageModel]:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_huggingface import HuggingFacePipeline
 
 from tests.scripted import ScriptedChat
 from tests.tiny_llama import byte_level_tokenizer, tiny_llama
 from visiongpt_agent.graphs.planner import MOST_LINES, image_lines, prompt
+from visiongpt_agent.graphs.resources import GivenModel
 from visiongpt_agent.graphs.state import ImageEntry
 from visiongpt_agent.llm.chat_llama import ChatLlama
 
 LINES = ["$1 user photo.jpg 10x10"]
-
-
-@dataclass
-class Given:
-    """A language model as the planner gets it."""
-
-    chat: BaseChatModel
-    writes: bool
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +28,13 @@ def local() -> ChatLlama:
 
 
 def test_the_trained_planner_is_asked_as_it_was_trained(local: ChatLlama) -> None:
-    (message,) = prompt(Given(local, writes=False), LINES, "blur the faces", "it went wrong")
+    (message,) = prompt(GivenModel(local, writes=False), LINES, "blur the faces", "it went wrong")
 
     assert message.text == "Images: $1 user photo.jpg 10x10\nRequest: blur the faces"
 
 
 def test_another_local_model_sees_planned_requests_like_it_and_the_critique(local: ChatLlama) -> None:
-    *examples, last = prompt(Given(local, writes=True), LINES, "blur the faces", "no face was found")
+    *examples, last = prompt(GivenModel(local, writes=True), LINES, "blur the faces", "no face was found")
 
     assert [type(message) for message in examples] == [HumanMessage, AIMessage] * 4
     assert "detect_faces(" in examples[-1].text
@@ -52,7 +43,9 @@ def test_another_local_model_sees_planned_requests_like_it_and_the_critique(loca
 
 
 def test_a_model_that_calls_tools_gets_the_conventions_and_the_critique() -> None:
-    system, user = prompt(Given(ScriptedChat(script=[]), writes=True), LINES, "blur the faces", "no face was found")
+    system, user = prompt(
+        GivenModel(ScriptedChat(script=[]), writes=True), LINES, "blur the faces", "no face was found"
+    )
 
     assert isinstance(system, SystemMessage)
     assert "no face was found" in user.text
@@ -67,7 +60,7 @@ def test_it_plans_with_examples_within_its_context(local: ChatLlama) -> None:
         """
         return image
 
-    given: Any = prompt(Given(local, writes=True), LINES, "describe it")
+    given: Any = prompt(GivenModel(local, writes=True), LINES, "describe it")
 
     answer = local.bind_tools([describe], images=1, max_tokens=64).invoke(given)
 

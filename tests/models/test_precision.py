@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.models import tiny_checkpoints
@@ -19,8 +20,6 @@ from visiongpt_agent.models.precision import halve
 from visiongpt_agent.models.sam import Sam
 from visiongpt_agent.models.vitpose import VitPose
 
-torch = pytest.importorskip("torch")
-
 BOX = np.array([[50, 60, 300, 200]], np.float32)
 
 
@@ -30,7 +29,7 @@ class Output:
     mask: Any = None
 
 
-class Encoder(torch.nn.Module):  # type: ignore[misc]
+class Encoder(torch.nn.Module):
     """Says in which dtype it was asked, and answers in the way that is wanted of it."""
 
     def __init__(self, answer: Callable[[Any], Any]) -> None:
@@ -43,7 +42,7 @@ class Encoder(torch.nn.Module):  # type: ignore[misc]
         return self.answer(pixels * self.weight)
 
 
-class Network(torch.nn.Module):  # type: ignore[misc]
+class Network(torch.nn.Module):
     def __init__(self, answer: Callable[[Any], Any]) -> None:
         super().__init__()
         self.encoder, self.head = Encoder(answer), torch.nn.Linear(2, 2)

