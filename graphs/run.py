@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 
 from langgraph.runtime import RunControl, get_runtime
 
+from visiongpt_agent.graphs.loads import LoadWatch
 from visiongpt_agent.graphs.resources import Limits, Resources
 from visiongpt_agent.graphs.state import Cause
 
@@ -51,11 +52,13 @@ class Run:
     Args:
         limits: Bounds of the loop.
         cancelled: Whether the person has called the request off.
+        loads: Is told of while work goes on.
     """
 
-    def __init__(self, limits: Limits, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, limits: Limits, cancelled: Callable[[], bool], loads: LoadWatch) -> None:
         self._limits = limits
         self._cancelled = cancelled
+        self._loads = loads
         self._begun = time.monotonic()
         self._slots = threading.BoundedSemaphore(limits.workers)
 
@@ -111,10 +114,12 @@ class Run:
         begun = time.monotonic()
         threading.Thread(target=carry_out, name="visiongpt-step", daemon=True).start()
         while not wait((outcome,), _POLL).done:
+            self._loads.look()
             if (stop := self.stop()) is None and seconds is not None and time.monotonic() - begun >= seconds:
                 stop = Stop("deadline", f"it did not end within {seconds:g} s")
             if stop:
                 raise StoppedError(stop)
+        self._loads.look()
         return outcome.result()
 
 
@@ -135,7 +140,8 @@ class Runs:
             known = self._known.get(control) if control else None
             if known is not None and known[0] == turn:
                 return known[1]
-            run = Run(self._resources.limits, lambda: self._resources.cancelled(thread))
+            loads = LoadWatch(self._resources.models.loading)
+            run = Run(self._resources.limits, lambda: self._resources.cancelled(thread), loads)
             if control:
                 self._known[control] = (turn, run)
                 while len(self._known) > _KEPT:

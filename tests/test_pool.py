@@ -18,6 +18,7 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 import pytest
 
+from tests.graphs.harness import wait_for
 from visiongpt_agent.errors import InputError, ModelMemoryError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
@@ -398,3 +399,25 @@ def test_a_device_that_is_not_here_is_told(make: Maker, tmp_path: Path) -> None:
     pool = ModelPool(Registry(Settings(home=tmp_path, device="cuda:0"), models=[only]))
     with pytest.raises(InputError, match="no CUDA device here"):
         pool.has("a")
+
+
+def test_what_is_being_loaded_is_told_while_it_is(make: Maker, tmp_path: Path) -> None:
+    pool = pool_of(make("slow", 40, seconds=1.0), make("quick", 10), kilobytes=100, tmp_path=tmp_path)
+    with pool.use("quick", object):
+        pass
+    assert pool.loading() == []
+    with ThreadPoolExecutor() as threads:
+        used = threads.submit(lambda: pool.use("slow", object).__enter__())
+        wait_for(lambda: bool(pool.loading()))
+        (load,) = pool.loading()
+        assert (load.card.name, load.device, load.bytes) == ("slow", "cpu", 40 * KB)
+        assert 0 <= load.seconds < TIMEOUT
+        used.result(TIMEOUT)
+    assert pool.loading() == []
+
+
+def test_a_load_that_failed_is_not_under_way(make: Maker, tmp_path: Path) -> None:
+    pool = pool_of(make("broken", 40, failures=iter([WeightsError("no")])), kilobytes=100, tmp_path=tmp_path)
+    with pytest.raises(WeightsError), pool.use("broken", object):
+        pass
+    assert pool.loading() == []

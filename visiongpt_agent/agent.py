@@ -67,13 +67,16 @@ class Event(TypedDict, total=False):
 
     ``plan`` is the plan's text; ``started`` has ``id``, ``tool``, ``call``; ``finished`` has ``id``, ``tool``,
     ``seconds``, ``verdict``, ``model``, ``told`` and ``attempts`` (their number); ``retried`` has the same of a step
-    whose result did not hold and which is tried in another way.
+    whose result did not hold and which is tried in another way. A model that takes over a second to load is told of as
+    ``loading`` and, once it is there, ``loaded``: ``model``, ``title``, ``device``, ``bytes`` and ``seconds`` so far.
     """
 
     plan: str
     started: Mapping[str, Any]
     retried: Mapping[str, Any]
     finished: Mapping[str, Any]
+    loading: Mapping[str, Any]
+    loaded: Mapping[str, Any]
     result: VisionResult
 
 

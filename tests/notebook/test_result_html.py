@@ -125,6 +125,9 @@ def test_progress_shows_the_plan_in_force() -> None:
     assert "✓ 0.2 s" in page
     assert page.count("<tr>") == 2
     assert "✓" not in progress_html([*begun, ended, {"plan": "#1 = read_codes(image=$1)"}])  # type: ignore[list-item]
+    load = {"model": "sam", "title": "SAM <H>"}
+    assert "loading SAM &lt;H&gt;" in progress_html([*begun, {"loading": load}])  # type: ignore[list-item]
+    assert "SAM" not in progress_html([*begun, {"loading": load}, {"loaded": load}])  # type: ignore[list-item]
 
 
 def pictures(page: str) -> list[Image.Image]:

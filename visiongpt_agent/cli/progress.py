@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visiongpt_agent.plan import parse_plan
+from visiongpt_agent.settings import format_bytes
 
 if TYPE_CHECKING:
     from visiongpt_agent.agent import Event
@@ -30,6 +31,9 @@ class StepDisplay:
         self._console = console or Console(stderr=True, highlight=False)
         self._spinner = Spinner("dots", style="cyan")
         self._doing = "planning"
+        self._planned = False
+        self._loading: dict[str, str] = {}
+        """Models on their way into memory, and what is said of each."""
         self._replaced: list[_Line] = []
         """Of plans that another one took the place of."""
         self._lines: dict[int, _Line] = {}
@@ -38,7 +42,7 @@ class StepDisplay:
             refresh_per_second=8,
             redirect_stdout=False,
             redirect_stderr=False,
-            get_renderable=self._rendered,
+            get_renderable=self.__rich__,
         )
 
     def __enter__(self) -> Self:
@@ -53,6 +57,7 @@ class StepDisplay:
     def show(self, event: Event) -> None:
         """Take in one event of :meth:`visiongpt_agent.VisionGPT.stream`."""
         if plan := event.get("plan"):
+            self._planned = True
             self._replaced += [line for line in self._lines.values() if line.verdict]
             parsed = parse_plan(plan)
             self._lines = {} if parsed.control else {one.id: _Line(str(one)) for one in parsed}
@@ -63,6 +68,11 @@ class StepDisplay:
         elif finished := event.get("finished"):
             line = self._line(finished)
             line.verdict, line.seconds, line.told = finished["verdict"], finished["seconds"], str(finished["told"])
+        elif load := event.get("loading"):
+            where = "" if load["device"] == "cpu" else f" to {load['device']}"
+            self._loading[load["model"]] = f"loading {load['title']} ({format_bytes(load['bytes'])}){where}"
+        elif load := event.get("loaded"):
+            self._loading.pop(load["model"], None)
         self._doing = "" if "result" in event else self._what_else()
 
     def _line(self, step: Mapping[str, Any]) -> _Line:
@@ -71,11 +81,15 @@ class StepDisplay:
 
     def _what_else(self) -> str:
         """What goes on where no line says it."""
+        if self._loading:
+            return ", ".join(self._loading.values())
+        if not self._planned:
+            return "planning"
         if all(line.verdict for line in self._lines.values()):
             return "answering"
         return "" if any(line.is_running for line in self._lines.values()) else "working"
 
-    def _rendered(self) -> RenderableType:
+    def __rich__(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
         for line in [*self._replaced, *self._lines.values()]:
             table.add_row(line.mark(self._spinner), line.account())

@@ -297,6 +297,8 @@ def _progress(event: RunEvent) -> str:
         return str(event.data["call"])
     if event.name == "finished":
         return f"{event.data['tool']}: {event.data['verdict']}"
+    if event.name in ("loading", "loaded"):
+        return f"{event.name} {event.data['title']}"
     return str(event.data)
 
 

@@ -47,9 +47,10 @@ def watch(agent: VisionGPT, request: str, *images: Any, thread_id: str | None = 
 
 
 def progress_html(events: Iterable[Event]) -> str:
-    """The proposals of the plan in force, each with how far it is, over a bar for the whole."""
+    """A bar for the whole, the proposals of the plan in force, each with how far it is, and models being loaded."""
     lines: dict[int, str] = {}
     marks: dict[int, str] = {}
+    loading: dict[str, str] = {}
     over = False
     for event in events:
         if "plan" in event:
@@ -60,6 +61,10 @@ def progress_html(events: Iterable[Event]) -> str:
         elif "finished" in event:
             done = event["finished"]
             marks[done["id"]] = f"{_MARKS.get(done['verdict'], '·')} {done['seconds']:.1f} s"
+        elif "loading" in event:
+            loading[event["loading"]["model"]] = f"loading {event['loading']['title']} ..."
+        elif "loaded" in event:
+            loading.pop(event["loaded"]["model"], None)
         over = over or "result" in event
     ended = sum(mark != "▸" for mark in marks.values())
     share = 1.0 if over else ended / max(1, len(lines))
@@ -67,4 +72,5 @@ def progress_html(events: Iterable[Event]) -> str:
         f"<tr><td style='text-align:left'><code>{escape(line)}</code></td><td>{escape(marks.get(number, ''))}</td></tr>"
         for number, line in lines.items()
     )
-    return f"<progress value='{share:.2f}' max='1' style='width:24em'></progress><table>{rows}</table>"
+    told = "".join(f"<div>{escape(line)}</div>" for line in loading.values())
+    return f"<progress value='{share:.2f}' max='1' style='width:24em'></progress><table>{rows}</table>{told}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from visiongpt_agent.pool.budgets import is_out_of_memory
-from visiongpt_agent.pool.pool import ModelPool, Resident
+from visiongpt_agent.pool.pool import Load, ModelPool, Resident
 from visiongpt_agent.pool.view import ModelView
 
-__all__ = ["ModelPool", "ModelView", "Resident", "is_out_of_memory"]
+__all__ = ["Load", "ModelPool", "ModelView", "Resident", "is_out_of_memory"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Entry:
         parked: The model while it waits in main memory; it becomes ``loaded`` on its return to a GPU.
         parked_bytes: What it counts for meanwhile; on its return it counts in both places.
         error: Why its load was given up.
+        asked: When it was first wanted, by the monotonic clock.
     """
 
     model: type[Model]
@@ -32,6 +34,7 @@ class Entry:
     parked: Model | None = None
     parked_bytes: int = 0
     last_used: float = 0.0
+    asked: float = field(default_factory=time.monotonic)
     holders: Counter[int] = field(default_factory=Counter)
     _leased: Leased | None = None
 

@@ -62,6 +62,15 @@ class Resident(NamedTuple):
     in_use: int
 
 
+class Load(NamedTuple):
+    """A model on its way into memory: its card, where to, the bytes it is to take, how long it has been on its way."""
+
+    card: ModelCard
+    device: str
+    bytes: int
+    seconds: float
+
+
 class ModelPool:
     """Leases models to tools and graphs, from any thread.
 
@@ -167,6 +176,16 @@ class ModelPool:
                 if entry.present
             ]
 
+    def loading(self) -> list[Load]:
+        """The models that are being loaded, or brought back to a GPU, by some thread of this process."""
+        now = time.monotonic()
+        with self._changed:
+            return [
+                Load(entry.model.card, entry.where.device, entry.bytes, now - entry.asked)
+                for entry in self._entries.values()
+                if entry.loaded is None and entry.bytes and entry.holders
+            ]
+
     def close(self) -> None:
         """Free all models; those in use are freed when they are released. Leases are refused from then on."""
         with self._changed:
@@ -269,6 +288,7 @@ class ModelPool:
                     break
                 if entry.parked is not None and not entry.holders:
                     entry.holders[threading.get_ident()] += 1
+                    entry.asked = time.monotonic()
                     break
                 if self._joined(entry):
                     return entry
@@ -524,6 +544,7 @@ class ModelPool:
         with self._changed:
             self._wait_until(lambda: len(entry.holders) <= 1, entry.model.card)
             before, entry.loaded, entry.bytes = entry.loaded, None, 0  # who wants it from now on waits for the load
+            entry.asked = time.monotonic()
             left = entry.where.device
         if before is not None:
             self._close(before)

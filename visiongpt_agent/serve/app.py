@@ -185,8 +185,8 @@ def _requests(service: Service, reader: Reader) -> APIRouter:
     async def get_events(
         id: str, last_event_id: Annotated[str, Header(description="Go on after this event.")] = ""
     ) -> Response:
-        """All events from the first on: `plan`, `started` and `finished` for each step, and `result`, the last, which
-        is what `GET /v1/requests/{id}` tells."""
+        """All events from the first on: `plan`, `started` and `finished` for each step, `loading` and `loaded` for
+        models that take over a second to load, and `result`, the last, which is what `GET /v1/requests/{id}` tells."""
         run = service.run(id)
         after = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else 0
         if run.ended and after > len(run.events):
