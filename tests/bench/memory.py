@@ -1,8 +1,8 @@
 """The paper's models under one card's memory: their real sizes, random weights, a sequence of the paper's requests.
 
-``python -m tests.bench.memory`` needs a GPU of 24 GB or more, 40 GB of disk (or of main memory, with
-``--folder /dev/shm/...``) and the extra ``paper``. A process that would take more than the budget is stopped by CUDA:
-the budget is also set as the limit of torch's allocator.
+``make bench`` runs it where there is a card of 24 GB or more; by itself it is ``python -m tests.bench.memory``, which
+takes 40 GB of disk (or of main memory, with ``--folder /dev/shm/...``). The budget is also set as the limit of torch's
+allocator: CUDA stops a process that would take more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from langchain_core.messages import BaseMessage
 from PIL import Image
 
 from tests.bench.random_weights import WEIGHTS
@@ -86,11 +87,14 @@ def _plan(pool: ModelPool, request: str) -> None:
     from visiongpt_agent.tools import catalog
 
     tools = [spec.bind(ImageStore(), pool) for spec in catalog().values()]
+    words, options = planner_user(["$1 user bus.jpg 810x1080"], request), {"images": 1, "max_tokens": 64}
+
+    def ask(chat: Any) -> BaseMessage:
+        answer: BaseMessage = chat.bind_tools(tools, **options).invoke(words)
+        return answer
+
     with pool.use(jobs.LLM, LanguageModel) as llm:
-        chat: Any = llm.chat
-        plan_of(
-            chat.bind_tools(tools, images=1, max_tokens=64).invoke(planner_user(["$1 user bus.jpg 810x1080"], request))
-        )
+        plan_of(llm.call(ask))
 
 
 def _detect(pool: ModelPool, request: str) -> None:
@@ -150,6 +154,16 @@ def _peak(device: str) -> int:
     return peak
 
 
+def measured(folder: Path, device: str, budget: int, *, small: bool = False) -> str:
+    """One line that sums the sequence up; each turn is printed when it is done."""
+    turns: list[Turn] = []
+    for turn in sequence(folder, device, budget, small=small):
+        turns.append(turn)
+        print(f"{turn.seconds:6.1f} s  {turn.peak / 1e9:5.1f} GB  {turn.request}", flush=True)
+    highest, seconds = max(turn.peak for turn in turns), sorted(turn.seconds for turn in turns)
+    return f"{highest / 1e9:.1f} GB at most, {seconds[0]:.1f} to {seconds[-1]:.1f} s a request"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda:0")
@@ -157,12 +171,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the checkpoints are written for the time")
     parser.add_argument("--small", action="store_true", help="small networks, to try the code")
     given = parser.parse_args()
-    highest, budget = 0, int(given.gigabytes * 1e9)
+    budget = int(given.gigabytes * 1e9)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        for turn in sequence(Path(folder), given.device, budget, small=given.small):
-            highest = max(highest, turn.peak)
-            print(f"{turn.seconds:6.1f} s  {turn.peak / 1e9:5.1f} GB  {turn.request}", flush=True)
-    print(f"highest {highest / 1e9:.1f} GB of {budget / 1e9:.0f} GB, nothing ran out of memory")
+        told = measured(Path(folder), given.device, budget, small=given.small)
+    print(f"nothing ran out of memory: {told}")
 
 
 if __name__ == "__main__":
