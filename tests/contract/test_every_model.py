@@ -42,6 +42,8 @@ def _made_by(test: str, function: str = "tiny_checkpoint") -> Callable[[Path], P
 
 
 TINY: dict[str, Callable[[Path], Path]] = {
+    "birefnet": _made_by("birefnet"),
+    "birefnet-lite": _made_by("birefnet"),
     "blip-caption-base": lambda folder: tiny_checkpoints.blip(folder, "BlipForConditionalGeneration"),
     "blip-vqa-base": lambda folder: tiny_checkpoints.blip(folder, "BlipForQuestionAnswering"),
     "blip2-opt-2.7b": _made_by("blip2"),
@@ -60,6 +62,7 @@ TINY: dict[str, Callable[[Path], Path]] = {
     ),
     "lama": _made_by("lama"),
     "llava-1.5-7b": _made_by("image_text_to_text", "llava_checkpoint"),
+    "mask2former-swin-small-ade": _made_by("mask2former"),
     "owlv2-base": tiny_checkpoints.owlv2,
     "qwen2.5-vl-3b-instruct": _made_by("image_text_to_text", "qwen_checkpoint"),
     "rt-detr-r50": _made_by("detr", "rt_detr_checkpoint"),
@@ -74,6 +77,7 @@ TINY: dict[str, Callable[[Path], Path]] = {
     "siglip2-base-patch16-224": _made_by("siglip"),
     "smolvlm-256m-instruct": _made_by("image_text_to_text", "smolvlm_checkpoint"),
     "smolvlm-500m-instruct": _made_by("image_text_to_text", "smolvlm_checkpoint"),
+    "stable-diffusion-2-1": lambda folder: tiny_diffusion.checkpoint(folder, flags=False),
     "stable-diffusion-inpainting": lambda folder: tiny_diffusion.checkpoint(
         folder, "StableDiffusionInpaintPipeline", channels=9, flags=False
     ),

@@ -85,6 +85,26 @@ def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, A
     return held
 
 
+def read_onnx(card: ModelCard, folder: Path | None, name: str) -> Any:
+    """A session of ``onnxruntime`` on the CPU, which keeps no memory of its activations between calls.
+
+    Raises:
+        WeightsError: If the file is not there, or is damaged.
+    """
+    import onnxruntime
+
+    path = (folder or Path()) / name
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing: visiongpt models pull {card.name}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no base class of their own
+        raise WeightsError(f"{path} is damaged: visiongpt models pull {card.name}") from error
+
+
 def fill(card: ModelCard, folder: Path | None, network: Any, weights: dict[str, Any]) -> None:
     """Put weights by name into a network.
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_onnx
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Npm
@@ -69,15 +69,7 @@ class ISNet(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import onnxruntime
-
-        path = (folder or Path()) / _FILE
-        if not path.is_file():
-            raise WeightsError(f"{path} is missing: visiongpt models pull {cls.card.name}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False  # the arena would keep 2 GB of activations between calls
-        return cls(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+        return cls(read_onnx(cls.card, folder, _FILE))
 
     def matte(self, image: Image.Image) -> FloatArray:
         """How much each pixel belongs to the foreground, float32 ``(H, W)`` from 0 to 1.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_onnx, unusable
 from visiongpt_agent.models.jobs import INPAINT_REMOVE
 from visiongpt_agent.models.sd_inpainting import window_around
 from visiongpt_agent.regions import BoolArray
@@ -55,21 +55,10 @@ class LaMa(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import onnxruntime
-
-        path = (folder or Path()) / _FILE
-        if not path.is_file():
-            raise WeightsError(f"{path} is missing: visiongpt models pull {cls.card.name}")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False  # the arena would keep the activations between calls
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors have no base class of their own
-            raise WeightsError(f"{path} is damaged: visiongpt models pull {cls.card.name}") from error
+        session = read_onnx(cls.card, folder, _FILE)
         shapes = sorted((list(wanted.shape[1:]) for wanted in session.get_inputs()), key=str)
         if shapes != _SHAPES or len(session.get_outputs()) != 1:
-            raise WeightsError(f"{path} holds no {cls.card.title}: visiongpt models pull {cls.card.name}")
+            raise unusable(cls.card, folder, f"{_FILE} has other inputs")
         return cls(session)
 
     def remove(self, image: Image.Image, mask: BoolArray) -> Image.Image:

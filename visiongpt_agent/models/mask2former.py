@@ -1,0 +1,77 @@
+"""Mask2Former: which pixels show which of the 150 classes of ADE20K, by masks that each are of one class.
+
+Cheng et al., *Masked-attention Mask Transformer for Universal Image Segmentation* (CVPR 2022),
+https://github.com/facebookresearch/Mask2Former, in the format of ``transformers``. The repository is taken at ``main``:
+pinned by the manifest at first pull.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+from visiongpt_agent.models.base import ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.jobs import SEGMENTATION_SEMANTIC
+from visiongpt_agent.models.pixels import normalised
+from visiongpt_agent.models.precision import FLOATS
+from visiongpt_agent.models.upernet import UperNet
+from visiongpt_agent.regions import FloatArray
+from visiongpt_agent.weights import Hub
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_SIDE = 512
+_HALVED = ("model.pixel_level_module.encoder",)
+
+
+class Mask2Former(UperNet):
+    """The network on Swin-S. The whole picture is squeezed into a square of 512 pixels.
+
+    It knows the same words as UPerNet, whose weights are free: it comes after it unless it is chosen by name.
+    """
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="mask2former-swin-small-ade",
+        title="Mask2Former Swin-S ADE20K",
+        jobs=(SEGMENTATION_SEMANTIC,),
+        licence="CC-BY-NC-4.0",
+        homepage="https://huggingface.co/facebook/mask2former-swin-small-ade-semantic",
+        memory=900_000_000,  # 69 million parameters in float32; with activations, estimated
+        rank=20,
+        source=Hub(
+            "facebook/mask2former-swin-small-ade-semantic",
+            "main",
+            {"config.json": "", "model.safetensors": ""},
+            size=280_000_000,
+        ),
+        modules=("scipy",),  # the library will not build the network without it, for a loss that only training needs
+        extra="paper",
+        notice="The weights may not be used commercially.",
+        dtypes=FLOATS,
+        devices=("cuda", "cpu"),
+    )
+
+    @classmethod
+    def load(cls, folder: Path | None, placement: Placement) -> Self:
+        head = "Mask2FormerForUniversalSegmentation"
+        (network,) = read_checkpoint(cls.card, folder, placement, head, halved=_HALVED)
+        return cls(network, None, placement)
+
+    def _scores(self, image: Image.Image, words: Sequence[str]) -> Iterator[FloatArray]:
+        """For each word how surely one of the masks of its classes covers each place, float32 ``(h, w)``, 0 to 1."""
+        import torch
+        from PIL import Image
+
+        square = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+        with torch.inference_mode():
+            out = self._network(pixel_values=torch.from_numpy(normalised(square)).to(self._placement.device))
+            classes = out.class_queries_logits[0].float().softmax(dim=-1)[:, :-1]  # the last is that of no class
+            masks = out.masks_queries_logits[0].float().sigmoid()
+            for word in words:
+                share = classes[:, self._members(word)].sum(dim=1)
+                yield np.asarray(torch.einsum("q,qhw->hw", share, masks).clamp(0, 1).cpu().numpy(), np.float32)
