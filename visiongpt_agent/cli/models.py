@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, SOME_FAILED = 2, 3
 
-app = typer.Typer(help="List, pull, verify and remove the models' weights.", no_args_is_help=False)
+app = typer.Typer(help="List, pull, verify, convert and remove the models' weights.", no_args_is_help=False)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Model names, as the list shows them.", show_default=False)]
 
@@ -84,6 +84,33 @@ def remove(names: Annotated[list[str], typer.Argument(help="Model names, as the 
         return f"removed, {_bytes(freed)} freed"
 
     _each(_named(registry, names), remove_one)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="A .bin, .pt, .pth or .ckpt file, or a folder with such.", exists=True)
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder to write to; must not be there yet.")],
+    run_its_code: Annotated[
+        bool, typer.Option("--run-its-code", help="Read a pickle that holds more than weights: it may run anything.")
+    ] = False,
+) -> None:
+    """Write a checkpoint that is a pickle anew as safetensors; nothing in it is run unless that is asked for."""
+    from visiongpt_agent.errors import InputError, WeightsError
+    from visiongpt_agent.weights.convert import convert as write_anew
+
+    if run_its_code:
+        typer.echo(f"{source} may run any code on this machine while it is read", err=True)
+    try:
+        written = write_anew(source, out, run_code=run_its_code)
+    except InputError as error:
+        _refuse(str(error))
+    except (WeightsError, OSError) as error:
+        typer.echo(f"visiongpt models: {error}", err=True)
+        raise typer.Exit(SOME_FAILED) from None
+    for path in written:
+        typer.echo(f"{path}: {_bytes(path.stat().st_size)}")
 
 
 def _registry() -> Registry:

@@ -122,4 +122,6 @@ def unusable(card: ModelCard, folder: Path | None, reason: object) -> WeightsErr
     if type(reason).__name__ == "UnpicklingError":  # which advises to read it with its code run
         reason = "it is damaged, or holds more than weights"
     first = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
-    return WeightsError(f"{folder} holds no {card.title} ({first}): visiongpt models pull {card.name}")
+    pickled = folder is not None and any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))
+    remedy = f"visiongpt models convert {folder} NEW_FOLDER" if pickled else f"visiongpt models pull {card.name}"
+    return WeightsError(f"{folder} holds no {card.title} ({first}): {remedy}")

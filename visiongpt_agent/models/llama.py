@@ -70,7 +70,8 @@ def llama_named(name: str) -> type[Model]:
     folder = Path(name).expanduser()
     if folder.is_dir():
         source: Source = LocalFolder(folder)
-        memory = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        weights = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
+        memory = sum(file.stat().st_size for file in weights)
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         source = Hub(name, "main", {"*.safetensors": "", "*.json": "", "tokenizer*": "", "*.jinja": ""})
         memory = int(_parameters(name) * _BYTES_A_PARAMETER)

@@ -1,0 +1,129 @@
+"""Checkpoints that are pickles, written anew as safetensors.
+
+A pickle may hold code that runs when it is read. This package reads tensors and plain values out of one, and nothing
+else (``torch.load(weights_only=True)``), so a checkpoint that holds more is of no use to it until a person who trusts
+the file has it converted. What comes of it holds tensors alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from visiongpt_agent.errors import InputError, WeightsError
+
+_PICKLES: Final = (".bin", ".pt", ".pth", ".ckpt")
+_KEPT: Final = (".json", ".txt", ".model", ".jinja", ".safetensors")
+"""Of what lies beside them, that which is data."""
+_WRAPPERS: Final = ("state_dict", "model", "module", "params", "params_ema")
+"""Keys under which trainers put the weights, beside the state of the optimiser and the like."""
+
+
+def convert(source: Path, out: Path, *, run_code: bool = False) -> list[Path]:
+    """Write a checkpoint's weights as safetensors, under the names that ``transformers`` and ``diffusers`` look for.
+
+    Args:
+        source: A file that ``torch.save`` wrote, or a folder with such files; subfolders are converted too.
+        out: The folder to write to, which must not be there yet. Configurations and vocabularies are copied.
+        run_code: Whether what the file says may be run. Only for files whose origin is trusted.
+
+    Returns:
+        The files of weights that were written.
+
+    Raises:
+        InputError: If there is nothing to convert, or ``out`` is there already.
+        WeightsError: If a file is damaged, holds no weights, or holds more than weights while ``run_code`` is False.
+    """
+    if out.exists():
+        raise InputError(f"{out} is there already: name a folder that is not")
+    root = source if source.is_dir() else source.parent
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()] if source.is_dir() else [source]
+    pickles = [path for path in files if path.suffix in _PICKLES]
+    if not pickles or not source.exists():
+        raise InputError(f"{source} holds no checkpoint to convert: a {', '.join(_PICKLES)} file")
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        written = [_convert_one(path, part / _new_name(path.relative_to(root)), run_code) for path in pickles]
+        for path in files:
+            if path.suffix in _KEPT:
+                _copy(path, part / _new_name(path.relative_to(root)))
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return [out / path.relative_to(part) for path in written]
+
+
+def _convert_one(path: Path, target: Path, run_code: bool) -> Path:
+    from safetensors.torch import save_file
+
+    tensors = dict(_tensors(_read(path, run_code)))
+    if not tensors:
+        raise WeightsError(f"{path} holds no weights")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, target, metadata={"format": "pt"})
+    return target
+
+
+def _read(path: Path, run_code: bool) -> Any:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=not run_code)
+    except pickle.UnpicklingError as error:
+        if run_code:
+            raise WeightsError(f"{path} is damaged") from error
+        named = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
+        what = f" ({named[1]})" if named else ""
+        raise WeightsError(
+            f"{path} is damaged, or holds more than weights{what}: reading it would run what it says. "
+            "Where you trust its origin, convert it with --run-its-code"
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises almost anything
+        raise WeightsError(f"{path} is damaged: {type(error).__name__}") from error
+
+
+def _tensors(held: Any) -> Iterator[tuple[str, Any]]:
+    """The weights by name; those that share memory each with their own, since safetensors keeps no aliases."""
+    import torch
+
+    if isinstance(held, torch.nn.Module):
+        held = held.state_dict()
+    if not isinstance(held, Mapping):
+        return
+    inner = next((held[key] for key in _WRAPPERS if isinstance(held.get(key), Mapping | torch.nn.Module)), None)
+    if inner is not None:
+        yield from _tensors(inner)
+        return
+    for name, value in held.items():
+        if isinstance(value, torch.Tensor):
+            yield str(name), value.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _new_name(path: Path) -> Path:
+    """``pytorch_model-00001-of-00002.bin`` as ``model-00001-of-00002.safetensors``, and so on."""
+    name = path.name
+    if name.endswith(".index.json"):
+        return path.with_name(name.replace("pytorch_model", "model").replace(".bin.", ".safetensors."))
+    if path.suffix not in _PICKLES:
+        return path
+    stem = re.sub(r"^pytorch_model(?=$|[-.])", "model", path.stem)
+    return path.with_name(f"{stem}.safetensors")
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not path.name.endswith(".index.json"):
+        shutil.copyfile(path, target)
+        return
+    index = json.loads(path.read_text(encoding="utf-8"))
+    index["weight_map"] = {name: str(_new_name(Path(file))) for name, file in index["weight_map"].items()}
+    target.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
