@@ -9,10 +9,13 @@ from functools import reduce
 from typing import Any
 
 import pytest
+import torch
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
+from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
 from visiongpt_agent.llm.plans import plan_of
 from visiongpt_agent.plan import MAX_PROPOSALS, Signature
 from visiongpt_agent.prompts import planner_user
@@ -73,29 +76,63 @@ def test_the_kept_prefix_changes_nothing(tiny_chat: ChatLlama, tools: list[Tool]
     assert first.usage_metadata == again.usage_metadata
 
 
-def test_a_plan_is_what_the_logits_under_the_mask_say(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
-    """One forward over prompt and plan at once must prefer, of what is allowed, the tokens that were decoded."""
-    import torch
+REQUESTS = (
+    "Blur the faces of all the people in this picture.",
+    "How many people?",
+    "make it grey",
+    "is the lemon on the plate?",
+)
 
-    from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
-    from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
 
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_plan_is_the_likeliest_that_was_looked_at(tiny_chat: ChatLlama, tools: list[Tool], request_: str) -> None:
+    """By the logits of one forward over prompt and plan at once, without any cache.
+
+    Each token is the likeliest of those allowed, but for at most one, where the second likeliest began a likelier plan;
+    and the plan is no less likely than the one that the likeliest tokens alone make.
+    """
     rules = PlanRules({tool.signature.tool: tool.signature for tool in tools}, 1)
-    tokens, pipeline = tiny_chat._plan_tokens(), tiny_chat.llm.pipeline
-    prompt = tiny_chat._encode("Blur the faces of all the people in this picture.")
+    tokens, model = tiny_chat._plan_tokens(), tiny_chat.llm.pipeline.model
+    prompt = tiny_chat._encode(request_)
     decoder = PlanDecoder(PlanMatcher(tokens, rules, 200), PrefixCache(), prefix=5)
-    ids = torch.tensor([prompt])
-    pipeline.model.generate(ids, custom_generate=decoder, do_sample=False, max_new_tokens=200)
+    model.generate(torch.tensor([prompt]), custom_generate=decoder, do_sample=False, max_new_tokens=200)
+
+    matcher, score, ranks = PlanMatcher(tokens, rules, 200), 0.0, list[int]()
     with torch.inference_mode():
-        logits = pipeline.model(torch.tensor([prompt + decoder.generated])).logits[0]
-    matcher = PlanMatcher(tokens, rules, 200)
+        logits = model(torch.tensor([prompt + decoder.generated])).logits[0]
     for i, token in enumerate(decoder.generated):
-        allowed = torch.from_numpy(matcher.allowed())
-        if allowed.sum() > 1 and not matcher._matcher.compute_ff_tokens():
-            row = logits[len(prompt) - 1 + i].masked_fill(~allowed, float("-inf"))
-            assert row[token] >= row.max() - 1e-4
+        if (allowed := choice(matcher)) is not None:
+            row = logits[len(prompt) - 1 + i].masked_fill(~allowed, float("-inf")).log_softmax(dim=-1)
+            score += float(row[token])
+            ranks.append(int((row > row[token] + 1e-4).sum()))
         matcher.accept(token)
     assert matcher.plan == decoder.matcher.plan
+    assert sorted(ranks)[:-1] == [0] * (len(ranks) - 1)
+    assert max(ranks) <= 1
+    assert score >= greedy_score(model, prompt, PlanMatcher(tokens, rules, 200)) - 1e-3
+
+
+def choice(matcher: PlanMatcher) -> torch.Tensor | None:
+    """The tokens there are to choose from, None where one is forced."""
+    allowed = torch.from_numpy(matcher.allowed())
+    return None if allowed.sum() <= 1 or matcher._matcher.compute_ff_tokens() else allowed
+
+
+def greedy_score(model: Any, prompt: list[int], matcher: PlanMatcher) -> float:
+    """Log-probability of the plan of the likeliest tokens, each by a forward over all before it."""
+    written, score = list(prompt), 0.0
+    with torch.inference_mode():
+        while True:
+            written += matcher.forced()
+            if matcher.done:
+                return score
+            row = model(torch.tensor([written])).logits[0, -1]
+            row = row.masked_fill(~torch.from_numpy(matcher.allowed()), float("-inf")).log_softmax(dim=-1)
+            written.append(int(row.argmax()))
+            score += float(row.max())
+            matcher.accept(written[-1])
+            if matcher.done:
+                return score
 
 
 @pytest.mark.parametrize(("choice", "first"), [("caption_image", "caption_image"), ("any", ""), ("required", "")])

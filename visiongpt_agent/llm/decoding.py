@@ -1,4 +1,4 @@
-"""How a local model decodes a plan: greedily under the grammar, with what never changes computed once.
+"""How a local model decodes a plan: the likeliest under the grammar, with what never changes computed once.
 
 :class:`PlanDecoder` is a ``custom_generate`` callable of transformers, so a plan runs through the same text-generation
 pipeline as prose does. Three things make it fast: the keys and values of the prompt's unchanging beginning (the
@@ -9,6 +9,7 @@ with the token before them; and a plan ends without an end token where no furthe
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from visiongpt_agent.llm.copying import RequestWords
 
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CONSIDERED = 256
+_CLOSE: Final = -1.8
+"""Log-probability of a second token (one in six) that makes a choice a close one."""
+_DOUBTS: Final = 2
+"""How many close choices of a plan are followed the other way, the closest."""
+_CONSIDERED: Final = 256
 """How many of the likeliest tokens are looked at for whether they leave the request's words."""
 
 KeysAndValues = list[tuple["torch.Tensor", "torch.Tensor"]]
@@ -145,15 +150,55 @@ def _next_logits(model: PreTrainedModel, tokens: Sequence[int], cache: DynamicCa
 
 
 @dataclass
+class _Doubt:
+    """A choice that was nearly another one.
+
+    Attributes:
+        matcher: Before the choice.
+        tokens: Of the plan before it.
+        seen: How many tokens of prompt and plan the model had been fed.
+        second: The token that was nearly chosen.
+        share: Its log-probability.
+        score: Log-probability of the plan up to and with it.
+    """
+
+    matcher: PlanMatcher
+    tokens: list[int]
+    seen: int
+    second: int
+    share: float
+    score: float
+
+
+@dataclass
+class _Draft:
+    """A plan on its way: its tokens, the log-probability of those that were chosen, and where it was in doubt."""
+
+    matcher: PlanMatcher
+    tokens: list[int] = field(default_factory=list)
+    score: float = 0.0
+    doubts: list[_Doubt] = field(default_factory=list)
+
+    def choose(self, token: int, score: float) -> None:
+        self.matcher.accept(token)
+        self.tokens.append(token)
+        self.score += score
+
+
+@dataclass
 class PlanDecoder:
     """Decodes one plan; call it as ``pipeline(prompt, custom_generate=decoder)``.
+
+    Greedy decoding takes the likeliest token each time, which is not always the beginning of the likeliest plan. So
+    where a choice was close, the plan that the second token begins is followed too, for as long as it is likelier than
+    the first plan, and the likeliest of them is the answer.
 
     Attributes:
         matcher: The grammar, at its start; afterwards it holds the plan.
         prefixes: Kept between requests.
         prefix: How many tokens of the prompt are the same for every request with these tools.
         words: The request's own, which strings are to keep to; None where they need not.
-        generated: The plan's tokens, filled as they come.
+        generated: The plan's tokens, filled when it is done.
     """
 
     matcher: PlanMatcher
@@ -165,7 +210,7 @@ class PlanDecoder:
     def __call__(
         self, model: PreTrainedModel, input_ids: torch.Tensor, generation_config: GenerationConfig, **_: Any
     ) -> torch.Tensor:
-        """Decode; sampling where ``generation_config.do_sample`` asks for it, else greedy.
+        """Decode; sampling where ``generation_config.do_sample`` asks for it, else the likeliest plan.
 
         Returns:
             int64 ``(1, prompt + plan)``.
@@ -173,32 +218,73 @@ class PlanDecoder:
         import torch
 
         prompt: list[int] = input_ids[0].tolist()
+        temperature = (generation_config.temperature or 1.0) if generation_config.do_sample else 0.0
         with torch.inference_mode():
             cache = self.prefixes.start(model, prompt[: self.prefix])
-            pending = prompt[self.prefix :]
-            while True:
-                forced = self.matcher.forced()
-                self.generated += forced
-                if self.matcher.done:
-                    break
-                logits = _next_logits(model, pending + forced, cache)
-                token = self._choose(logits, generation_config)
-                self.matcher.accept(token)
-                self.generated.append(token)
-                pending = [token]
-                if self.matcher.done:
-                    break
+            best = _Draft(self.matcher)
+            self._follow(best, model, cache, prompt[self.prefix :], temperature)
+            # The later ones first: what the cache holds before them is as it was.
+            for doubt in sorted(_greatest(best.doubts), key=lambda doubt: -doubt.seen):
+                if doubt.score <= best.score:
+                    continue
+                cache.crop(doubt.seen - cache.get_seq_length())  # a negative number: so many are removed
+                other = _Draft(doubt.matcher, doubt.tokens)
+                other.choose(doubt.second, doubt.score)
+                if self._follow(other, model, cache, [doubt.second], least=best.score):
+                    best = other
+        self.matcher, self.generated = best.matcher, best.tokens
         return torch.cat([input_ids, input_ids.new_tensor([self.generated])], dim=1)
 
-    def _choose(self, logits: torch.Tensor, config: GenerationConfig) -> int:
+    def _follow(
+        self,
+        draft: _Draft,
+        model: PreTrainedModel,
+        cache: DynamicCache,
+        pending: list[int],
+        temperature: float = 0.0,
+        least: float = -math.inf,
+    ) -> bool:
+        """Write a draft to its end; False once it is less likely than ``least``."""
+        while True:
+            forced = draft.matcher.forced()
+            draft.tokens += forced
+            if draft.matcher.done:
+                return True
+            scores = self._scores(_next_logits(model, pending + forced, cache), draft.matcher)
+            token = _sampled(scores, temperature) if temperature else self._likeliest(scores, draft, cache)
+            draft.choose(token, float(scores[token]))
+            if draft.score <= least:
+                return False
+            if draft.matcher.done:
+                return True
+            pending = [token]
+
+    def _likeliest(self, scores: torch.Tensor, draft: _Draft, cache: DynamicCache) -> int:
+        """The likeliest token; notes a doubt where the second is nearly as likely."""
+        (_, second), (token, other) = (pair.tolist() for pair in scores.topk(2))
+        if second > _CLOSE:
+            matcher, seen = draft.matcher.copy(), cache.get_seq_length()
+            draft.doubts.append(_Doubt(matcher, list(draft.tokens), seen, other, second, draft.score + second))
+        return int(token)
+
+    def _scores(self, logits: torch.Tensor, matcher: PlanMatcher) -> torch.Tensor:
+        """Log-probabilities of the next token, float32 ``(vocabulary,)``, among those that the grammar allows."""
         import torch
 
-        allowed = torch.from_numpy(self.matcher.allowed()).to(logits.device)
+        allowed = torch.from_numpy(matcher.allowed()).to(logits.device)
         logits = logits[: len(allowed)].float().masked_fill(~allowed, float("-inf"))
         if self.words:
-            line, likeliest = self.matcher.line, logits.topk(min(_CONSIDERED, len(logits))).indices
-            penalties = [self.words.penalty(line, self.matcher.text_of(token)) for token in likeliest.tolist()]
+            line, likeliest = matcher.line, logits.topk(min(_CONSIDERED, len(logits))).indices
+            penalties = [self.words.penalty(line, matcher.text_of(token)) for token in likeliest.tolist()]
             logits[likeliest] -= torch.tensor(penalties, dtype=logits.dtype, device=logits.device)
-        if not config.do_sample:
-            return int(logits.argmax())
-        return int(torch.multinomial(torch.softmax(logits / (config.temperature or 1.0), dim=-1), 1))
+        return torch.log_softmax(logits, dim=-1)
+
+
+def _greatest(doubts: Sequence[_Doubt]) -> list[_Doubt]:
+    return sorted(doubts, key=lambda doubt: -doubt.share)[:_DOUBTS]
+
+
+def _sampled(scores: torch.Tensor, temperature: float) -> int:
+    import torch
+
+    return int(torch.multinomial(torch.softmax(scores / temperature, dim=-1), 1))

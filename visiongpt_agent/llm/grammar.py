@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -168,6 +169,13 @@ class PlanMatcher:
     @property
     def plan(self) -> Plan:
         return Plan(tuple(self.proposals))
+
+    def copy(self) -> PlanMatcher:
+        """A matcher at the same place, to follow another plan from there on."""
+        other = copy(self)
+        other.proposals, other._line = list(self.proposals), list(self._line)
+        other._matcher = None if self._matcher is None else self._matcher.deep_copy()
+        return other
 
     @cached_property
     def _end_tokens(self) -> frozenset[int]:
