@@ -13,6 +13,7 @@ from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
 from visiongpt_agent.errors import PlanError
+from visiongpt_agent.graphs.instructions import by_tools
 from visiongpt_agent.graphs.lineage import carried_over, is_used
 from visiongpt_agent.graphs.messages import call_id, tool_message
 from visiongpt_agent.graphs.pointing import grounded, worded
@@ -268,7 +269,7 @@ def declined(reason: str) -> Plan:
 def _checked(answer: BaseMessage, catalog: Mapping[str, Signature], images: int) -> Plan:
     plan = plan_of(answer, catalog)
     plan.check(catalog, images)
-    return plan
+    return by_tools(plan, catalog)
 
 
 def _as_message(plan: Plan, turn: int, round_: int) -> AIMessage:

@@ -24,9 +24,10 @@ def test_every_plan_checks_and_every_tool_is_shown() -> None:
     assert shown == {*catalogue, *CONTROL}
 
 
-def test_none_is_a_development_request() -> None:
-    path = Path(__file__).parents[1] / "planning" / "dev_requests.jsonl"
-    requests = {json.loads(line)["request"].casefold() for line in path.read_text(encoding="utf-8").splitlines()}
+def test_none_is_a_request_of_the_scores() -> None:
+    paths = (Path(__file__).parents[1] / "planning").glob("*_requests.jsonl")
+    lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    requests = {json.loads(line)["request"].casefold() for line in lines}
 
     assert not {planned.user.partition("Request: ")[2].casefold() for planned in planned_requests()} & requests
 

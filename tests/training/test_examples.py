@@ -13,7 +13,7 @@ from visiongpt_agent.plan import Signature
 from visiongpt_agent.training.examples import parse_examples, written_examples
 from visiongpt_agent.training.records import HeldOut
 
-DEV_REQUESTS = Path(__file__).parents[1] / "planning" / "dev_requests.jsonl"
+SCORED_ON = sorted((Path(__file__).parents[1] / "planning").glob("*_requests.jsonl"))
 
 BLOCK = """@ $1 user pond.jpg 640x480; $2 result of inpaint
 {Could|Can} you count the ducks?
@@ -59,10 +59,12 @@ def test_there_are_examples_of_every_tool_and_of_both_control_actions(own: tuple
     assert {name for name, count in tools.items() if count >= 20} == {*(s.tool for s in own), "reply", "decline"}
 
 
-def test_no_example_is_a_development_request_in_other_words() -> None:
+def test_no_example_is_a_request_of_the_scores_in_other_words() -> None:
     """As written; what varies of them is held to the same while training (``--held-out``)."""
-    held_out = HeldOut(json.loads(line) for line in DEV_REQUESTS.read_text(encoding="utf-8").splitlines())
+    lines = [line for path in SCORED_ON for line in path.read_text(encoding="utf-8").splitlines()]
+    held_out = HeldOut(json.loads(line) for line in lines)
 
+    assert len(SCORED_ON) == 2
     assert [example.request for example in written_examples() if held_out.holds(example)] == []
 
 

@@ -184,6 +184,10 @@ class _Draft:
         self.tokens.append(token)
         self.score += score
 
+    def is_better_than(self, other: _Draft) -> bool:
+        """Whether it is likelier as a whole and by the token too: shorter plans are likelier for being short."""
+        return self.score > other.score and self.score * len(other.tokens) > other.score * len(self.tokens)
+
 
 @dataclass
 class PlanDecoder:
@@ -230,7 +234,7 @@ class PlanDecoder:
                 cache.crop(doubt.seen - cache.get_seq_length())  # a negative number: so many are removed
                 other = _Draft(doubt.matcher, doubt.tokens)
                 other.choose(doubt.second, doubt.score)
-                if self._follow(other, model, cache, [doubt.second], least=best.score):
+                if self._follow(other, model, cache, [doubt.second], least=best.score) and other.is_better_than(best):
                     best = other
         self.matcher, self.generated = best.matcher, best.tokens
         return torch.cat([input_ids, input_ids.new_tensor([self.generated])], dim=1)

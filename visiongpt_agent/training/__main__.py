@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from visiongpt_agent.training.records import Records
 
 app = typer.Typer(help="The training of the small planner.", no_args_is_help=True)
-HeldOutFile = Annotated[
-    Path | None, typer.Option("--held-out", help="JSON lines of requests and plans that must not be trained on.")
+HeldOutFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--held-out", help="JSON lines of requests and plans that must not be trained on; may be repeated."),
 ]
 
 
@@ -24,7 +25,7 @@ def show(
     rows: Annotated[int, typer.Option(help="How many rows.")] = 1,
     requests: Annotated[int, typer.Option(help="How many requests of each.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the stream.")] = 0,
-    held_out: HeldOutFile = None,
+    held_out: HeldOutFiles = None,
 ) -> None:
     """Print training data as JSON lines."""
     records = _records(seed, held_out)
@@ -42,7 +43,7 @@ def train(
     base: Annotated[
         Path | None, typer.Option(help="The base model, a GGUF file or a folder of transformers; pulled by default.")
     ] = None,
-    held_out: HeldOutFile = None,
+    held_out: HeldOutFiles = None,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 2000,
     minutes: Annotated[float, typer.Option(help="The most minutes.")] = 60.0,
     rows: Annotated[int, typer.Option(help="Rows of a step.")] = 16,
@@ -60,11 +61,11 @@ def train(
     fine_tune(model, tokenizer, _records(seed, held_out), settings, out)
 
 
-def _records(seed: int, held_out: Path | None) -> Records:
+def _records(seed: int, held_out: list[Path] | None) -> Records:
     from visiongpt_agent.tools import catalog
     from visiongpt_agent.training.records import HeldOut, Records
 
-    lines = held_out.read_text(encoding="utf-8").splitlines() if held_out else []
+    lines = [line for path in held_out or () for line in path.read_text(encoding="utf-8").splitlines()]
     own = [spec.signature for spec in catalog().values()]
     return Records(own, seed, HeldOut(json.loads(line) for line in lines))
 

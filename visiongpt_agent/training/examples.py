@@ -2,10 +2,10 @@
 
 A file of ``examples/`` holds blocks divided by empty lines::
 
-    @ $1 user smear_04.tif 2048x1536
-    {Could|Can} you tell me how many neutrophils there are?
-    #1 = detect_objects(image=$1, query="neutrophil")
-    ~ neutrophil=thing
+    @ $1 user pond_2.jpg 2048x1536
+    {Could|Can} you tell me how many moorhens there are?
+    #1 = detect_objects(image=$1, query="moorhen")
+    ~ moorhen=animal
 
 First the images of the conversation, ``none`` or divided by ``; ``; then the request, where ``{a|b}`` are equally good
 wordings; then the plan. The last line, if any, names words that may be exchanged for others of their class
