@@ -16,6 +16,7 @@ from visiongpt_agent.errors import PlanError
 from visiongpt_agent.graphs.instructions import by_tools
 from visiongpt_agent.graphs.lineage import carried_over, is_used
 from visiongpt_agent.graphs.messages import call_id, tool_message
+from visiongpt_agent.graphs.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.pointing import grounded, worded
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.run import Runs, StoppedError
@@ -24,7 +25,7 @@ from visiongpt_agent.graphs.waves import never_run, wave
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.fitting import beginnings, likeness
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
-from visiongpt_agent.plan import DECLINE, Plan, Proposal, Signature, parse_plan
+from visiongpt_agent.plan import DECLINE, REPLY, Plan, Proposal, Signature, parse_plan
 from visiongpt_agent.prompts import planner_user, render_prompt
 from visiongpt_agent.prompts.examples import similar_requests
 from visiongpt_agent.redaction import guarded, redacted
@@ -176,6 +177,8 @@ def request_plan(
     Raises:
         PlanError: If the model writes no plan that checks.
     """
+    if is_pleasantry(request):
+        return Plan((Proposal(1, REPLY.tool),))
     catalog = known or {tool.name: tool.signature for tool in tools}
     images = len(image_lines) if images is None else images
     messages, config = prompt(llm, image_lines, request, critique), guarded(config)
