@@ -34,6 +34,7 @@ def test_a_turn_ticks_off_its_steps() -> None:
     assert 'aria-label="to do"' in shown
     assert "Planning" in turn_html("key", [Turn(1, "do it")])
     assert "Waiting" in turn_html("key", [Turn(1, "do it", waiting=True)])
+    assert "Loading SAM &lt;H&gt;, BLIP …" in turn_html("key", [Turn(1, "do it", loading=["SAM <H>", "BLIP"])])
 
 
 def test_what_others_wrote_is_escaped() -> None:

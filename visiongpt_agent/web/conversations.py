@@ -72,7 +72,10 @@ class StepShown:
 
 @dataclass
 class Turn:
-    """One request as the page shows it; ``added`` are the titles of the pictures that came with it."""
+    """One request as the page shows it.
+
+    ``added`` are the titles of the pictures that came with it, ``loading`` those of models on their way into memory.
+    """
 
     number: int
     request: str
@@ -80,6 +83,7 @@ class Turn:
     pointed: tuple[Pointed, ...] = ()
     plan: str = ""
     steps: list[StepShown] = field(default_factory=list)
+    loading: list[str] = field(default_factory=list)
     result: VisionResult | None = None
     fault: str = ""
     waiting: bool = False
@@ -228,6 +232,10 @@ class Conversation:
                 self._keep(result, waiting)
             elif started := event.get("started"):
                 _step(turn, started["id"]).verdict = "running"
+            elif load := event.get("loading"):
+                turn.loading.append(str(load["title"]))
+            elif load := event.get("loaded"):
+                turn.loading = [title for title in turn.loading if title != load["title"]]
             yield turn
 
     def _keep(self, result: VisionResult, waiting: Sequence[_Added]) -> None:

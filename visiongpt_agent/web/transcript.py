@@ -53,6 +53,8 @@ def turn_html(key: str, turns: Sequence[Turn]) -> str:
         parts.append('<p class="vg-note">Stopped.</p>')
     elif turn.waiting:
         parts.append('<p class="vg-note">Waiting for other requests to end …</p>')
+    elif turn.loading:
+        parts.append(f'<p class="vg-note vg-busy">Loading {escape(", ".join(turn.loading))} …</p>')
     elif not turn.plan:
         parts.append('<p class="vg-note vg-busy">Planning …</p>')
     return f'<article class="vg-turn" data-turn="{turn.number}">{"".join(parts)}</article>'
