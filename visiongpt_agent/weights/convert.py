@@ -70,25 +70,23 @@ def _convert_one(path: Path, target: Path, run_code: bool) -> Path:
 
 
 def _read(path: Path, run_code: bool) -> Any:
-    import pickle
-
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=not run_code)
-    except pickle.UnpicklingError as error:
         if run_code:
-            raise WeightsError(f"{path} is damaged") from error
+            return torch.load(path, map_location="cpu", weights_only=False)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises almost anything
+        if type(error).__name__ != "UnpicklingError" or run_code:
+            raise WeightsError(f"{path} is damaged: {type(error).__name__}") from error
         named = re.search(r"(?:GLOBAL|global) ([\w.]+)", str(error))
         what = f" ({named[1]})" if named else ""
         raise WeightsError(
             f"{path} is damaged, or holds more than weights{what}: reading it would run what it says. "
             "Where you trust its origin, convert it with --run-its-code"
         ) from error
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged file raises almost anything
-        raise WeightsError(f"{path} is damaged: {type(error).__name__}") from error
 
 
 def _tensors(held: Any) -> Iterator[tuple[str, Any]]:
