@@ -3,11 +3,14 @@
 The method is PatchCore's (Roth et al., "Towards total recall in industrial anomaly detection", 2022): patches are
 described by middle layers of a classifier and compared with a memory of good patches. The memory is made of a reference
 picture or, without one, of the picture itself: on a surface of one texture good patches have many likes elsewhere.
+
+Where there is no reference but a model that compares pictures with words, each place is also scored by how damaged it
+looks in words; what both ways of looking do not agree on is told as a doubt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,6 +22,7 @@ from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
+from visiongpt_agent.tools.damage_in_words import damage_map, damaged, windows
 
 _SMALLEST: Final = 64
 _LABEL: Final = "anomaly"
@@ -43,6 +47,9 @@ _CLEARLY, _FAINT = 1.5, 0.6
 _ELSEWHERE, _AGREES = 0.4, 0.57
 """IoU of an outline with that of the second look; the cells that both are made of are eight pixels wide or more."""
 
+_DAMAGED, _MORE_THAN_USUAL = 0.6, 0.1
+"""Shares of the words for damage from which a place that does not stand out is told all the same, as a doubt."""
+
 _SAME: Final = 0.03
 """Least distance that counts as one deviation: near-identical patches would make a molehill of noise a mountain."""
 
@@ -57,7 +64,7 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
     Args:
         image: The picture to inspect.
         reference: A picture of a good specimen.
-        models: Gives ``features.image``.
+        models: Gives ``features.image`` and, where there is one, ``matching.image_text``.
 
     Raises:
         ToolError: If a picture is smaller than 64 pixels on a side, or too narrow to be judged without a reference.
@@ -69,13 +76,46 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
             )
     deviation, peak = _deviation(image, reference, models)
     found = _regions(deviation, image.size, peak)
+    used, doubts = [models.name(jobs.IMAGE_FEATURES)], list[str]()
+    if reference is None:
+        doubts.append("Without a reference the outermost rim of the picture is not judged.")
+        if models.has(jobs.IMAGE_TEXT):
+            doubts += _doubts_in_words(image, found, models)
+            used.append(models.name(jobs.IMAGE_TEXT))
     return ToolOutput(
         found,
         _told(found, reference is not None),
-        models=(models.name(jobs.IMAGE_FEATURES),),
-        uncertain=() if reference else ("Without a reference the outermost rim of the picture is not judged.",),
+        models=tuple(used),
+        uncertain=tuple(doubts),
         heat=_heat(deviation, image.size, peak),
     )
+
+
+def _doubts_in_words(image: Image.Image, found: Regions, models: Models) -> Iterator[str]:
+    """Where the look in words does not bear out what was found, or sees damage where nothing was."""
+    picture = image.convert("RGB")
+    with models.use(jobs.IMAGE_TEXT, jobs.ImageTextMatcher) as matcher:
+        seen = windows(picture, matcher)
+        usual = float(np.median(damage_map(seen, image.size)))
+        for box in found.boxes:
+            if damaged(picture.crop(_around(box, image.size)), matcher) <= usual:
+                yield f"In words, what stands out {place_of(box, image.size)} looks no more damaged than the rest."
+    elsewhere = [window for window in seen if not any(_overlap(window.box, box) for box in found.boxes)]
+    worst = max(elsewhere, key=lambda window: window.score, default=None)
+    if worst and worst.score > max(_DAMAGED, usual + _MORE_THAN_USUAL):
+        yield f"In words, there may be damage {place_of(worst.box, image.size)} that does not stand out from the rest."
+
+
+def _overlap(one: Sequence[float], other: FloatArray) -> bool:
+    return bool(one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3])
+
+
+def _around(box: FloatArray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box ``xyxy`` with half its sides around, within the picture."""
+    x1, y1, x2, y2 = (float(edge) for edge in box)
+    across, down = max(16.0, (x2 - x1) / 2), max(16.0, (y2 - y1) / 2)
+    left, upper = max(0, int(x1 - across)), max(0, int(y1 - down))
+    return left, upper, min(size[0], int(x2 + across)), min(size[1], int(y2 + down))
 
 
 def _heat(deviation: FloatArray, size: tuple[int, int], peak: float) -> Image.Image:
