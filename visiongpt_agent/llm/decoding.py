@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from visiongpt_agent.errors import PlanError
 from visiongpt_agent.llm.copying import RequestWords
 
 if TYPE_CHECKING:
@@ -228,16 +230,22 @@ class PlanDecoder:
             best = _Draft(self.matcher)
             self._follow(best, model, cache, prompt[self.prefix :], temperature)
             # The later ones first: what the cache holds before them is as it was.
-            for doubt in sorted(_greatest(best.doubts), key=lambda doubt: -doubt.seen):
-                if doubt.score <= best.score:
-                    continue
-                cache.crop(doubt.seen - cache.get_seq_length())  # a negative number: so many are removed
-                other = _Draft(doubt.matcher, doubt.tokens)
-                other.choose(doubt.second, doubt.score)
-                if self._follow(other, model, cache, [doubt.second], least=best.score) and other.is_better_than(best):
-                    best = other
+            for doubt in sorted(best.doubts, key=lambda doubt: -doubt.seen):
+                if doubt.score > best.score:
+                    best = self._reconsidered(doubt, best, model, cache)
         self.matcher, self.generated = best.matcher, best.tokens
         return torch.cat([input_ids, input_ids.new_tensor([self.generated])], dim=1)
+
+    def _reconsidered(self, doubt: _Doubt, best: _Draft, model: PreTrainedModel, cache: DynamicCache) -> _Draft:
+        """The plan that the other choice begins, where it is better than the best so far; else that."""
+        cache.crop(doubt.seen - cache.get_seq_length())  # a negative number: so many are removed
+        other = _Draft(doubt.matcher, doubt.tokens)
+        try:
+            other.choose(doubt.second, doubt.score)
+            whole = self._follow(other, model, cache, [doubt.second], least=best.score)
+        except PlanError:  # the grammar cannot be followed there
+            return best
+        return other if whole and other.is_better_than(best) else best
 
     def _follow(
         self,
@@ -268,7 +276,8 @@ class PlanDecoder:
         (_, second), (token, other) = (pair.tolist() for pair in scores.topk(2))
         if second > _CLOSE:
             matcher, seen = draft.matcher.copy(), cache.get_seq_length()
-            draft.doubts.append(_Doubt(matcher, list(draft.tokens), seen, other, second, draft.score + second))
+            doubt = _Doubt(matcher, list(draft.tokens), seen, other, second, draft.score + second)
+            draft.doubts = nlargest(_DOUBTS, [*draft.doubts, doubt], key=lambda doubt: doubt.share)
         return int(token)
 
     def _scores(self, logits: torch.Tensor, matcher: PlanMatcher) -> torch.Tensor:
@@ -282,10 +291,6 @@ class PlanDecoder:
             penalties = [self.words.penalty(line, matcher.text_of(token)) for token in likeliest.tolist()]
             logits[likeliest] -= torch.tensor(penalties, dtype=logits.dtype, device=logits.device)
         return torch.log_softmax(logits, dim=-1)
-
-
-def _greatest(doubts: Sequence[_Doubt]) -> list[_Doubt]:
-    return sorted(doubts, key=lambda doubt: -doubt.share)[:_DOUBTS]
 
 
 def _sampled(scores: torch.Tensor, temperature: float) -> int:
