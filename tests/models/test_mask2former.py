@@ -100,7 +100,7 @@ def test_a_checkpoint_is_read_and_answers_for_every_pixel(
     assert again.confidence.tolist() == found.confidence.tolist()
 
 
-@pytest.mark.parametrize("size", [(300, 200), (200, 300), (513, 97), (64, 64), (1000, 750)])
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (513, 97), (64, 64), (1000, 750), (3000, 40)])
 def test_a_rectangle_keeps_its_place(
     model: Mask2Former, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
@@ -110,7 +110,7 @@ def test_a_rectangle_keeps_its_place(
     monkeypatch.setattr(model, "_network", Bright(CLASSES.index("sea"), CLASSES.index("wall")))
     found = model.segment(image, ["sky", "water", "wall"], threshold=0.5)
     assert found.labels == ("water", "wall"), "water is the classes water and sea"
-    assert np.abs(found.boxes[0] - box).max() <= max(1.0, *(side / 512 for side in size)) + 1
+    assert np.abs(found.boxes[0] - box).max() <= 2
     assert found.masks is not None
     assert (found.masks[0] ^ found.masks[1]).mean() > 0.98, "what is not the one is the other"
 

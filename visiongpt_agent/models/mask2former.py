@@ -25,12 +25,12 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_SIDE = 512
+_SHORTER, _LONGER, _STEP = 512, 2048, 32
 _HALVED = ("model.pixel_level_module.encoder",)
 
 
 class Mask2Former(UperNet):
-    """The network on Swin-S. The whole picture is squeezed into a square of 512 pixels.
+    """The network on Swin-S. The picture is scaled to 512 pixels on its shorter side, 2048 at most on the longer.
 
     It knows the same words as UPerNet, whose weights are free: it comes after it unless it is chosen by name.
     """
@@ -67,11 +67,18 @@ class Mask2Former(UperNet):
         import torch
         from PIL import Image
 
-        square = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+        seen = image.convert("RGB").resize(_shown(image.size), Image.Resampling.BILINEAR)
         with torch.inference_mode():
-            out = self._network(pixel_values=torch.from_numpy(normalised(square)).to(self._placement.device))
+            out = self._network(pixel_values=torch.from_numpy(normalised(seen)).to(self._placement.device))
             classes = out.class_queries_logits[0].float().softmax(dim=-1)[:, :-1]  # the last is that of no class
             masks = out.masks_queries_logits[0].float().sigmoid()
             for word in words:
                 share = classes[:, self._members(word)].sum(dim=1)
                 yield np.asarray(torch.einsum("q,qhw->hw", share, masks).clamp(0, 1).cpu().numpy(), np.float32)
+
+
+def _shown(size: tuple[int, int]) -> tuple[int, int]:
+    """The size in which a picture is shown: its sides are whole numbers of the encoder's coarsest cells."""
+    factor = min(_SHORTER / min(size), _LONGER / max(size))
+    width, height = (max(1, round(side * factor / _STEP)) * _STEP for side in size)
+    return width, height
