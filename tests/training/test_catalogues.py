@@ -47,6 +47,15 @@ def test_an_example_is_declined_just_where_its_catalogue_lacks_a_tool(own: tuple
     assert {tool.signature.tool for tool in invented()} <= called
 
 
+def test_tools_are_also_added_to_the_whole_catalogue_before_behind_and_amid_it(own: tuple[Signature, ...]) -> None:
+    rng, places = random.Random(1), set[str]()
+    for _ in range(400):
+        shown = draw_catalogue(own, rng).signatures
+        if len(shown) > len(own) and tuple(signature for signature in shown if signature in own) == own:
+            places.add("behind" if shown[: len(own)] == own else "before" if shown[-len(own) :] == own else "amid")
+    assert places == {"before", "behind", "amid"}
+
+
 def test_invented_tools_are_used_in_their_examples() -> None:
     for tool in invented():
         assert tool.examples

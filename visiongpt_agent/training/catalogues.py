@@ -104,7 +104,9 @@ def draw_catalogue(own: Sequence[Signature], rng: random.Random) -> Catalogue:
     """A catalogue that is not the package's own."""
     shown = list(own)
     rng.shuffle(shown)
-    form = rng.choices(("shuffled", "cut", "renamed", "mixed", "invented"), (10, 15, 30, 20, 25))[0]
+    form = rng.choices(("added", "shuffled", "cut", "renamed", "mixed", "invented"), (15, 10, 15, 25, 15, 20))[0]
+    if form == "added":  # as where a person adds tools of their own
+        return _added_to(own, rng.sample(invented(), rng.randrange(1, 4)), rng)
     if form == "cut":
         shown = shown[: rng.randrange(6, len(shown))]
     if form == "renamed":
@@ -146,6 +148,14 @@ class InventedTool:
 
     signature: Signature
     examples: tuple[Example, ...]
+
+
+def _added_to(own: Sequence[Signature], tools: Sequence[InventedTool], rng: random.Random) -> Catalogue:
+    """The package's own catalogue in its order, with others before, behind or amid it."""
+    catalogue = _with_invented(full(own), tools, rng, own_share=0.35)
+    place = rng.choice((0, len(own), rng.randrange(len(own))))
+    others = [signature for signature in catalogue.signatures if signature not in own]
+    return replace(catalogue, signatures=(*own[:place], *others, *own[place:]))
 
 
 def _with_invented(base: Catalogue, tools: Sequence[InventedTool], rng: random.Random, own_share: float) -> Catalogue:
