@@ -18,6 +18,7 @@ from visiongpt_agent.graphs.lineage import carried_over, is_used
 from visiongpt_agent.graphs.messages import call_id, tool_message
 from visiongpt_agent.graphs.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.pointing import grounded, worded
+from visiongpt_agent.graphs.queries import without_feelings
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.run import Runs, StoppedError
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
@@ -272,7 +273,7 @@ def declined(reason: str) -> Plan:
 def _checked(answer: BaseMessage, catalog: Mapping[str, Signature], images: int) -> Plan:
     plan = plan_of(answer, catalog)
     plan.check(catalog, images)
-    return by_tools(plan, catalog)
+    return without_feelings(by_tools(plan, catalog))
 
 
 def _as_message(plan: Plan, turn: int, round_: int) -> AIMessage:
