@@ -16,6 +16,7 @@ from visiongpt_agent.errors import PlanError
 from visiongpt_agent.graphs.instructions import by_tools
 from visiongpt_agent.graphs.lineage import carried_over, is_used
 from visiongpt_agent.graphs.messages import call_id, tool_message
+from visiongpt_agent.graphs.missing_images import missing_image
 from visiongpt_agent.graphs.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.pointing import grounded, worded
 from visiongpt_agent.graphs.queries import without_feelings
@@ -180,8 +181,10 @@ def request_plan(
     """
     if is_pleasantry(request):
         return Plan((Proposal(1, REPLY.tool),))
-    catalog = known or {tool.name: tool.signature for tool in tools}
     images = len(image_lines) if images is None else images
+    if missing := missing_image(request, images):
+        return declined(f"there is no {missing} image")
+    catalog = known or {tool.name: tool.signature for tool in tools}
     messages, config = prompt(llm, image_lines, request, critique), guarded(config)
     local = isinstance(llm.chat, ChatLlama)
     offered: Sequence[Any] = tools if local else [*tools, *_CONTROL_TOOLS]
