@@ -14,7 +14,7 @@ from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.prompts import planner_user
 from visiongpt_agent.training.fine_tuning import Settings, fine_tune
 from visiongpt_agent.training.lora import LowRankAdapter
-from visiongpt_agent.training.packing import IGNORED, RowPacker, stacked
+from visiongpt_agent.training.packing import IGNORED, RowPacker, encoded_prefix, stacked
 from visiongpt_agent.training.records import Records
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -121,16 +121,14 @@ def test_the_same_seed_trains_the_same_adapter(records: Records, tokenizer: Any,
     assert one == two
 
 
-def test_the_prompt_is_the_one_that_plans_are_asked_with(
-    tokenizer: Any, model: Any, own: Any, packer: RowPacker
-) -> None:
+def test_the_prompt_is_the_one_that_plans_are_asked_with(tokenizer: Any, model: Any, own: Any) -> None:
     from langchain_huggingface import HuggingFacePipeline
     from transformers import pipeline
 
     chat = ChatLlama(llm=HuggingFacePipeline(pipeline=pipeline("text-generation", model=model, tokenizer=tokenizer)))
     asked, shared = chat._planner_prompt([{"role": "user", "content": "x"}], packer_catalogue(own))
 
-    prefix = packer._encode(packer._prefix(own))
+    prefix = encoded_prefix(tokenizer, own)
     assert chat._encode(asked)[: len(prefix)] == prefix
     assert shared >= len(prefix)
 

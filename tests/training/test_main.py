@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from visiongpt_agent.errors import InputError
 from visiongpt_agent.models.registry import discovered
 from visiongpt_agent.training.__main__ import app
 from visiongpt_agent.training.base_model import SmolLM2
@@ -38,6 +39,34 @@ def test_an_adapter_is_trained_from_a_folder(model: Any, tokenizer: Any, tmp_pat
     assert {path.name for path in out.iterdir()} == {
         *("adapter_config.json", "adapter_model.safetensors", "training.json")
     }
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_adapter_is_refined(model: Any, tokenizer: Any, tmp_path: Path) -> None:
+    from visiongpt_agent.training.lora import LowRankAdapter
+
+    base, start, out = tmp_path / "base", tmp_path / "start", tmp_path / "adapter"
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    LowRankAdapter(model, rank=2, alpha=4, seed=0).save(start, "a base")
+    given = ["--base", str(base), "--adapter", str(start), "--out", str(out), "--drill", "talk", "--minutes", "0.02"]
+
+    result = CliRunner().invoke(app, ["refine", *given])
+
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.iterdir()} == {
+        *("adapter_config.json", "adapter_model.safetensors", "refining.json")
+    }
+
+
+def test_examples_that_are_not_there_are_named(tmp_path: Path) -> None:
+    given = ["--adapter", str(tmp_path), "--out", str(tmp_path), "--drill", "songs"]
+
+    result = CliRunner().invoke(app, ["refine", *given])
+
+    assert isinstance(result.exception, InputError)
+    assert "songs" in str(result.exception)
+    assert "talk" in str(result.exception)
 
 
 def test_the_base_is_none_of_the_models_that_plan() -> None:

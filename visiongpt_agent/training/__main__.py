@@ -1,4 +1,4 @@
-"""``python -m visiongpt_agent.training``: show the data, or train the planner's adapter."""
+"""``python -m visiongpt_agent.training``: show the data, train the planner's adapter, or train it on."""
 
 from __future__ import annotations
 
@@ -59,6 +59,36 @@ def train(
     model, tokenizer = load_base(base or pulled_base(), device)
     settings = Settings(steps=steps, minutes=minutes, rows=rows, workers=workers, seed=seed)
     fine_tune(model, tokenizer, _records(seed, held_out), settings, out)
+
+
+@app.command()
+def refine(
+    out: Annotated[Path, typer.Option(help="The refined adapter's folder.")],
+    adapter: Annotated[Path, typer.Option(help="The folder of the adapter to begin with.")],
+    base: Annotated[
+        Path | None, typer.Option(help="The base model, a GGUF file or a folder of transformers; pulled by default.")
+    ] = None,
+    drill: Annotated[
+        list[str] | None,
+        typer.Option(help="A file of examples/, by its name, to learn above all; may be repeated. All by default."),
+    ] = None,
+    held_out: HeldOutFiles = None,
+    minutes: Annotated[float, typer.Option(help="How long, after the survey.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the data.")] = 0,
+) -> None:
+    """Train an adapter on with more examples, on the CPU."""
+    from visiongpt_agent.training.base_model import load_base, pulled_base
+    from visiongpt_agent.training.examples import examples_about, subjects
+    from visiongpt_agent.training.lora import LowRankAdapter
+    from visiongpt_agent.training.refining import Settings
+    from visiongpt_agent.training.refining import refine as refined
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    records = _records(seed, held_out)
+    drilled = records.allowed(example for subject in drill or subjects() for example in examples_about(subject))
+    model, tokenizer = load_base(base or pulled_base(), "cpu")
+    read = LowRankAdapter.read(adapter, model)
+    refined(model, tokenizer, read, records, drilled, Settings(minutes=minutes, seed=seed), out)
 
 
 def _records(seed: int, held_out: list[Path] | None) -> Records:

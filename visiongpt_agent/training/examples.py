@@ -49,11 +49,28 @@ def written_examples() -> tuple[Example, ...]:
     Raises:
         InputError: Names the first block that cannot be read.
     """
-    folder = files(__package__) / "examples"
-    named = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".txt"))
-    return tuple(
-        example for name, entry in named for example in parse_examples(entry.read_text(encoding="utf-8"), name)
-    )
+    return tuple(example for name in subjects() for example in examples_about(name))
+
+
+def subjects() -> list[str]:
+    """What the files of ``examples/`` are called, without ``.txt``."""
+    names = (entry.name for entry in (files(__package__) / "examples").iterdir())
+    return sorted(name.removesuffix(".txt") for name in names if name.endswith(".txt"))
+
+
+def examples_about(subject: str) -> list[Example]:
+    """The examples of one file.
+
+    Args:
+        subject: One of :func:`subjects`.
+
+    Raises:
+        InputError: If there is none such, or a block of it cannot be read.
+    """
+    if subject not in subjects():
+        raise InputError(f"there are no examples called {subject}; there are: {', '.join(subjects())}")
+    text = (files(__package__) / "examples" / f"{subject}.txt").read_text(encoding="utf-8")
+    return list(parse_examples(text, f"{subject}.txt"))
 
 
 def parse_examples(text: str, where: str = "examples") -> Iterator[Example]:

@@ -2,19 +2,21 @@
 
 While training, each step adds the product of the small matrices to the frozen weights and runs the plain model on the
 sum (in bfloat16 on a GPU, as mixed precision does with any weights). On a GPU that is about twice as fast as
-computing with the small matrices beside each layer, since the model is narrow and the requests of a step are many. The
-matrices are kept stacked, those of all layers of one kind in one tensor. They are saved as peft saves them.
+computing with the small matrices beside each layer, since the model is narrow and the requests of a step are many. They
+are saved as peft saves them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 KINDS: Final = (
     *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
@@ -48,18 +50,65 @@ class LowRankAdapter(nn.Module):
             _, rows, columns = frozen.shape
             bound = 1 / math.sqrt(columns)  # peft's start: kaiming_uniform with a = sqrt(5)
             start = torch.empty(self._layers, rank, columns).uniform_(-bound, bound, generator=generator)
-            key = _key(kind)
-            self.down[key] = nn.Parameter(start.to(frozen.device))
-            self.up[key] = nn.Parameter(torch.zeros(self._layers, rows, rank, device=frozen.device))
+            for layer in range(self._layers):
+                self.down[_key(kind, layer)] = nn.Parameter(start[layer].to(frozen.device))
+                self.up[_key(kind, layer)] = nn.Parameter(torch.zeros(rows, rank, device=frozen.device))
 
     def weights(self) -> dict[str, Tensor]:
         """The sums by the model's own names, for ``torch.func.functional_call``."""
         found: dict[str, Tensor] = {}
         for kind, frozen in self._frozen.items():
-            change = (self.alpha / self.rank) * torch.bmm(self.up[_key(kind)], self.down[_key(kind)])
-            merged = frozen + change.to(frozen.dtype)
+            up, down = (
+                torch.stack([part[_key(kind, layer)] for layer in range(self._layers)]) for part in (self.up, self.down)
+            )
+            merged = frozen + ((self.alpha / self.rank) * torch.bmm(up, down)).to(frozen.dtype)
             found |= {self._name(kind, layer): merged[layer] for layer in range(self._layers)}
         return found
+
+    @contextmanager
+    def beside(self, model: nn.Module) -> Iterator[None]:
+        """Compute with the small matrices beside each layer, inside the ``with``.
+
+        On a CPU it counts that no gradients as large as the weights of the model are computed, as :meth:`weights` does.
+        """
+        hooks = [
+            model.get_submodule(self._name(kind, layer).removesuffix(".weight")).register_forward_hook(
+                self._hook(_key(kind, layer))
+            )
+            for kind in KINDS
+            for layer in range(self._layers)
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _hook(self, key: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        def with_change(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            small = functional.linear(inputs[0], self.down[key])
+            return output + (self.alpha / self.rank) * functional.linear(small, self.up[key])
+
+        return with_change
+
+    @classmethod
+    def read(cls, folder: Path, model: nn.Module) -> LowRankAdapter:
+        """An adapter that :meth:`save` wrote, to be trained on.
+
+        Args:
+            folder: Where it is.
+            model: The model that it belongs to.
+        """
+        from peft import LoraConfig
+        from safetensors.torch import load_file
+
+        config = LoraConfig.from_pretrained(str(folder))
+        adapter = cls(model, config.r, config.lora_alpha, seed=0)
+        saved = load_file(folder / "adapter_model.safetensors")
+        with torch.no_grad():
+            for name, part in adapter._named():
+                part.copy_(saved[name])
+        return adapter
 
     def save(self, folder: Path, base: str) -> None:
         """Write ``adapter_model.safetensors`` (float16) and ``adapter_config.json``, as peft reads them.
@@ -82,20 +131,21 @@ class LowRankAdapter(nn.Module):
             inference_mode=True,
         )
         config.save_pretrained(str(folder))
-        save_file(dict(self._named()), str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+        saved = {name: part.detach().to("cpu", torch.float16).contiguous() for name, part in self._named()}
+        save_file(saved, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
+        """The small matrices by the names that peft gives them."""
         for kind in KINDS:
             for layer in range(self._layers):
                 module = f"base_model.model.{self._name(kind, layer).removesuffix('.weight')}"
-                for part, stacked in (("A", self.down), ("B", self.up)):
-                    tensor = stacked[_key(kind)][layer].detach().to("cpu", torch.float16)
-                    yield f"{module}.lora_{part}.weight", tensor.contiguous()
+                for letter, part in (("A", self.down), ("B", self.up)):
+                    yield f"{module}.lora_{letter}.weight", part[_key(kind, layer)]
 
     @staticmethod
     def _name(kind: str, layer: int) -> str:
         return f"model.layers.{layer}.{kind}.weight"
 
 
-def _key(kind: str) -> str:
-    return kind.replace(".", "_")
+def _key(kind: str, layer: int) -> str:
+    return f"{kind.replace('.', '_')}_{layer}"

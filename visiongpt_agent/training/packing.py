@@ -78,7 +78,7 @@ class RowPacker(torch.utils.data.Dataset[PackedRows]):
 
     def __getitem__(self, number: int) -> PackedRows:
         catalogue, examples = self._records.row(number)
-        prefix = self._encode(self._prefix(catalogue.signatures))
+        prefix = encoded_prefix(self._tokenizer, catalogue.signatures)
         tokens, positions, segments = list(prefix), list(range(len(prefix))), [0] * len(prefix)
         targets = [IGNORED] * len(prefix)
         requests = 0
@@ -103,22 +103,27 @@ class RowPacker(torch.utils.data.Dataset[PackedRows]):
         return torch.tensor([values + [filling] * (self._length - len(values))])
 
     def _requests(self, examples: Iterator[Example]) -> Iterator[tuple[list[int], list[int]]]:
-        for example in examples:
-            user = planner_user(example.images, example.request)
-            yield (
-                self._encode(f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"),
-                self._encode(f"{example.plan}<|im_end|>"),
-            )
+        return (encoded_request(self._tokenizer, example) for example in examples)
 
-    def _prefix(self, signatures: tuple[Signature, ...]) -> str:
-        text = self._tokenizer.apply_chat_template(
-            [{"role": "system", "content": planner_system(signatures)}], tokenize=False
-        )
-        return str(text)
 
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+def encoded_prefix(tokenizer: PreTrainedTokenizerFast, signatures: tuple[Signature, ...]) -> list[int]:
+    """The tokens that every request begins with where these tools are shown."""
+    system = {"role": "system", "content": planner_system(signatures)}
+    return _encoded(tokenizer, str(tokenizer.apply_chat_template([system], tokenize=False)))
+
+
+def encoded_request(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
+    """The tokens of a request behind the prefix, and those of its plan."""
+    user = planner_user(example.images, example.request)
+    return (
+        _encoded(tokenizer, f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"),
+        _encoded(tokenizer, f"{example.plan}<|im_end|>"),
+    )
+
+
+def _encoded(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def stacked(rows: list[PackedRows]) -> PackedRows:

@@ -65,20 +65,27 @@ class Records:
         own: The package's tools, in the order of its catalogue.
         seed: Of the whole stream.
         held_out: What must not be trained on.
+
+    Attributes:
+        own: The package's tools.
     """
 
     def __init__(self, own: Sequence[Signature], seed: int, held_out: HeldOut | None = None) -> None:
-        self._own = own
+        self.own = tuple(own)
         self._seed = seed
         self._held_out = held_out or HeldOut()
         self._catalog = {signature.tool: signature for signature in own}
-        self._written = [example for example in written_examples() if not self._held_out.holds(example)]
+        self._written = self.allowed(written_examples())
+
+    def allowed(self, examples: Iterable[Example]) -> list[Example]:
+        """The examples that may be trained on."""
+        return [example for example in examples if not self._held_out.holds(example)]
 
     def row(self, number: int) -> tuple[Catalogue, Iterator[Example]]:
         """The catalogue of row ``number``, and examples for it without end."""
         rng = random.Random(f"{self._seed}/{number}")
         own = rng.random() < OWN_CATALOGUE
-        catalogue = full(self._own) if own else draw_catalogue(self._own, rng)
+        catalogue = full(self.own) if own else draw_catalogue(self.own, rng)
         return catalogue, self._examples(catalogue, rng)
 
     def _examples(self, catalogue: Catalogue, rng: random.Random) -> Iterator[Example]:
