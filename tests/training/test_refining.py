@@ -87,6 +87,20 @@ def test_losses_are_those_of_whole_prompts(
         assert loss == pytest.approx(float(alone), abs=1e-3)
 
 
+def test_what_is_written_lies_between_start_and_end(
+    model: Any, tokenizer: Any, records: Records, examples: list[Example], tmp_path: Path
+) -> None:
+    written: dict[float, LowRankAdapter] = {}
+    for way in (0.0, 1.0):
+        adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
+        settings = Settings(minutes=0.02, requests=2, at_once=2, learning_rate=1e-2, warmup=1, way=way)
+        refine(model, tokenizer, adapter, records, examples, settings, tmp_path / str(way))
+        written[way] = LowRankAdapter.read(tmp_path / str(way), model)
+
+    assert not any(part.any() for part in written[0.0].up.values())
+    assert all(part.any() for part in written[1.0].up.values())
+
+
 def test_refining_lowers_the_loss_and_writes_the_adapter(
     model: Any, tokenizer: Any, records: Records, examples: list[Example], tmp_path: Path
 ) -> None:
@@ -99,6 +113,6 @@ def test_refining_lowers_the_loss_and_writes_the_adapter(
 
     report = json.loads((tmp_path / "refining.json").read_text())
     assert report["drilled"] == len(examples)
-    assert report["requests"] >= 8
+    assert report["history"][-1]["requests"] >= 8
     with LowRankAdapter.read(tmp_path, model).beside(model):
         assert sum(Reader(model, tokenizer, Settings()).survey(records.own, examples)) < 0.9 * before

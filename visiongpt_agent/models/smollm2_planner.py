@@ -17,7 +17,7 @@ from visiongpt_agent.models.jobs import LLM
 from visiongpt_agent.models.llama import Llama
 from visiongpt_agent.weights import Wheel
 
-ADAPTER_SHA256: Final = "931dccb9ebc734b87e169336ab3de146ea7c82e63dadbb3d8dbbc294a8d9807d"
+ADAPTER_SHA256: Final = "dbcb4fe958f8da319717d3da41cf258df12e360e4a3b69a6a4d0ef5a148101ba"
 """Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
 
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
