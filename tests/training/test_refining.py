@@ -107,7 +107,7 @@ def test_refining_lowers_the_loss_and_writes_the_adapter(
     adapter = LowRankAdapter(model, rank=4, alpha=8, seed=0)
     reader = Reader(model, tokenizer, Settings())
     before = sum(reader.survey(records.own, examples))
-    settings = Settings(minutes=0.15, requests=4, at_once=4, learning_rate=4e-2, warmup=2)
+    settings = Settings(minutes=0.07, requests=4, at_once=4, learning_rate=4e-2, warmup=2)
 
     refine(model, tokenizer, adapter, records, examples, settings, tmp_path)
 

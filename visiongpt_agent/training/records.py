@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from visiongpt_agent.plan import Signature
@@ -18,6 +19,8 @@ OWN_CATALOGUE = 0.75
 """The share of rows that show the package's own catalogue."""
 LACKING = 0.35
 """How many of the requests that a catalogue lacks a tool for are kept; they teach to decline, and are many."""
+_ALIKE = 0.7
+"""Two requests that share more of their words than this are one."""
 _EVERYDAY = frozenset(("person", "sky", "horizontal", "vertical", "depth", "pose", "edges", "white", "black"))
 """Strings that say little by themselves: plans with them alone are told apart by the request."""
 
@@ -30,10 +33,11 @@ class HeldOut:
     """
 
     def __init__(self, records: Iterable[Mapping[str, object]] = ()) -> None:
-        self._words: list[frozenset[str]] = []
+        self._by_length: defaultdict[int, list[frozenset[str]]] = defaultdict(list)
         self._telling: set[tuple[str, ...]] = set()
         for record in records:
-            self._words.append(_content(str(record["request"])))
+            words = _content(str(record["request"]))
+            self._by_length[len(words)].append(words)
             also = record.get("also", ())
             for text in (record["plan"], *(also if isinstance(also, list) else ())):
                 self._telling |= _telling(str(text))
@@ -43,7 +47,9 @@ class HeldOut:
         if _telling(str(example.plan)) & self._telling:
             return True
         words = _content(example.request)
-        return any(len(words & other) > 0.7 * len(words | other) for other in self._words)
+        lengths = range(int(_ALIKE * len(words)), int(len(words) / _ALIKE) + 1)  # others cannot share so many
+        near = (other for length in lengths for other in self._by_length.get(length, ()))
+        return any(len(words & other) > _ALIKE * len(words | other) for other in near)
 
 
 def _telling(plan: str) -> set[tuple[str, ...]]:
