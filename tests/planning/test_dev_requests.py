@@ -1,8 +1,8 @@
 """The requests that the planner is scored on, written by hand, each with the plans that are right for it.
 
-``dev_requests.jsonl`` is looked at while the planner is made; ``fresh_requests.jsonl`` was written after the adapter that
-was first scored on it, and before anybody looked at what fails. None of them, and no paraphrase, may be in the planner's
-training data.
+``dev_requests.jsonl`` is looked at while the planner is made; ``fresh_requests.jsonl`` was written after the adapter
+that was first scored on it, and before anybody looked at what fails. None of them, and no paraphrase, may be in the
+planner's training data.
 """
 
 from __future__ import annotations
