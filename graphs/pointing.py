@@ -185,9 +185,19 @@ def grounded(plan: Plan, request: str, pointed: Sequence[Pointed]) -> Plan:
     searches = [p for p in plan if p.tool == "detect_objects" and name.search(str(p.args.get("query", "")))]
     if any("," in str(search.args["query"]) for search in searches):
         return _declined("it is about something pointed at and something named: ask for one after the other")
-    if searches:
+    on_it = re.compile(rf"[ ](?:on|in|inside|within|at)[ ](?:the[ ])?{name.pattern}", re.IGNORECASE)
+    things = [search for search in searches if on_it.search(str(search.args["query"]))]
+    if searches and (things != searches or not _only_looks(plan)):
         return _without_stand_in(_in_place_of(searches, plan, pointed), name)
-    return _without_stand_in(_on_the_part(plan, pointed), name)
+    # "How many people are here": what is looked for is not the part but lies on it.
+    named = (
+        replace(p, args={**p.args, "query": on_it.sub("", str(p.args["query"]))}) if p in things else p for p in plan
+    )
+    return _without_stand_in(_on_the_part(Plan(tuple(named)), pointed), name)
+
+
+def _only_looks(plan: Plan) -> bool:
+    return all(p.tool in _LOOKS and len(p.refs) <= 1 for p in plan)
 
 
 def _in_place_of(searches: Sequence[Proposal], plan: Plan, pointed: Sequence[Pointed]) -> Plan:
@@ -209,7 +219,7 @@ def _on_the_part(plan: Plan, pointed: Sequence[Pointed]) -> Plan:
     """The plan on a crop, where that makes sense: where all that it does with an image is to look at it."""
     meant = Ref("$", pointed[0]["image"])
     taking = [p for p in plan if any(ref.sigil == "$" for ref in p.refs)]
-    if not taking or any(p.tool not in _LOOKS or len(p.refs) > 1 for p in taking):
+    if not taking or not _only_looks(Plan(tuple(taking))):
         return _declined(UNUSABLE)
     crop = (
         Proposal(1, select_regions.name, _selection(pointed)),

@@ -89,6 +89,17 @@ def test_several_regions_are_these() -> None:
             "#1 = adjust_image(image=$1, brightness=0.7)",
             "#1 = adjust_image(image=$1, brightness=0.7)",
         ),
+        (
+            "how many people are here?",
+            '#1 = detect_objects(image=$1, query="person on the teapot")',
+            f'{SELECT}\n#2 = crop_regions(image=$1, regions=#1)\n#3 = detect_objects(image=#2, query="person")',
+        ),
+        (
+            "remove the sticker on this",
+            '#1 = detect_objects(image=$1, query="sticker on the teapot")\n'
+            "#2 = segment_objects(image=$1, regions=#1)\n#3 = inpaint(image=$1, regions=#2)",
+            f"{SELECT}\n#2 = segment_objects(image=$1, regions=#1)\n#3 = inpaint(image=$1, regions=#2)",
+        ),
     ],
 )
 def test_plans(request_: str, planned: str, expected: str) -> None:
