@@ -25,6 +25,7 @@ PLANNING = Path(__file__).parents[1] / "planning"
         ("third pic: where is teddy", 2, "third"),
         ("use picture 2 as the backdrop", 1, "second"),
         ("photo no. 12: brighter", 2, "12th"),
+        ("sharpen the 22nd photo", 2, "22nd"),
         ("what does it say in image 2?", 1, "second"),
         ("compare the second scan with the first", 1, "second"),
     ],
