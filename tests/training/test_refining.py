@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from visiongpt_agent.errors import InputError
+from visiongpt_agent.plan import Signature
+from visiongpt_agent.training.catalogues import Catalogue
 from visiongpt_agent.training.examples import Example, examples_about
 from visiongpt_agent.training.lora import LowRankAdapter
 from visiongpt_agent.training.packing import encoded_prefix, encoded_request
@@ -99,6 +103,32 @@ def test_what_is_written_lies_between_start_and_end(
 
     assert not any(part.any() for part in written[0.0].up.values())
     assert all(part.any() for part in written[1.0].up.values())
+
+
+def test_what_cannot_be_refined_is_told(model: Any, tokenizer: Any, records: Records, tmp_path: Path) -> None:
+    adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
+
+    with pytest.raises(InputError, match="not held out"):
+        refine(model, tokenizer, adapter, records, [], Settings(), tmp_path / "out")
+    with pytest.raises(InputError, match=r"no adapter_config\.json"):
+        LowRankAdapter.read(tmp_path, model)
+
+
+def test_interrupted_it_writes_what_was_learnt(
+    model: Any, tokenizer: Any, own: tuple[Signature, ...], examples: list[Example], tmp_path: Path
+) -> None:
+    class Interrupted(Records):
+        def row(self, number: int) -> tuple[Catalogue, Iterator[Example]]:
+            if number == 4:
+                raise KeyboardInterrupt
+            return super().row(number)
+
+    adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
+    settings = Settings(minutes=5, requests=2, at_once=2, learning_rate=1e-2, warmup=1)
+
+    refine(model, tokenizer, adapter, Interrupted(own, seed=3), examples, settings, tmp_path)
+
+    assert all(part.any() for part in LowRankAdapter.read(tmp_path, model).up.values())
 
 
 def test_refining_lowers_the_loss_and_writes_the_adapter(

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from visiongpt_agent.errors import InputError
+
 KINDS: Final = (
     *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
     *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
@@ -98,7 +100,12 @@ class LowRankAdapter(nn.Module):
         Args:
             folder: Where it is.
             model: The model that it belongs to.
+
+        Raises:
+            InputError: If the folder holds no adapter.
         """
+        if not (folder / "adapter_config.json").is_file():  # peft would look for it on the model hub
+            raise InputError(f"{folder} holds no adapter_config.json: give the folder of an adapter")
         from peft import LoraConfig
         from safetensors.torch import load_file
 

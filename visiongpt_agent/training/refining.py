@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from visiongpt_agent.errors import InputError
 from visiongpt_agent.training.conversations import elsewhere
 from visiongpt_agent.training.examples import Example
 from visiongpt_agent.training.fine_tuning import BASE, schedule
@@ -125,7 +126,14 @@ def refine(
         drilled: What it is to learn.
         settings: How.
         out: The folder of the adapter.
+
+    Raises:
+        InputError: If there is nothing to drill, or no time.
+
+    Interrupted (Ctrl-C), it writes what was learnt so far.
     """
+    if not drilled or settings.minutes <= 0:
+        raise InputError("refining needs an example to drill that is not held out, and more than 0 minutes")
     torch.manual_seed(settings.seed)
     drill = Drill(drilled, random.Random(f"drill/{settings.seed}"))
     reader = Reader(model, tokenizer, settings)
@@ -150,25 +158,30 @@ def _trained(
     optimizer = torch.optim.AdamW(adapter.parameters(), betas=(0.9, 0.98), weight_decay=0.0)
     history: list[dict[str, float]] = []
     requests, losses, begun = 0, [], time.monotonic()
-    for step, (catalogue, examples) in enumerate(_steps(records, drill, settings), 1):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1.0, step / settings.warmup) * schedule(_done(begun, settings))
-        optimizer.zero_grad(set_to_none=True)
-        for number, loss in reader.learn(catalogue, examples):
-            losses.append(loss)
-            if number >= 0:
-                drill.note(number, loss)
-        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
-        optimizer.step()
-        requests += len(examples)
-        over = _done(begun, settings) >= 1
-        if over or step % 25 == 0:
-            wrong = round(sum(loss > _WRONG for loss in losses) / len(losses), 3)
-            history.append({"step": step, "requests": requests, "known": drill.known, "wrong": wrong})
-            logger.info("%s", history[-1])
-            losses.clear()
-        if over:
-            break
+    try:
+        for step, (catalogue, examples) in enumerate(_steps(records, drill, settings), 1):
+            for group in optimizer.param_groups:
+                group["lr"] = (
+                    settings.learning_rate * min(1.0, step / settings.warmup) * schedule(_done(begun, settings))
+                )
+            optimizer.zero_grad(set_to_none=True)
+            for number, loss in reader.learn(catalogue, examples):
+                losses.append(loss)
+                if number >= 0:
+                    drill.note(number, loss)
+            torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
+            optimizer.step()
+            requests += len(examples)
+            over = _done(begun, settings) >= 1
+            if over or step % 25 == 0:
+                wrong = round(sum(loss > _WRONG for loss in losses) / len(losses), 3)
+                history.append({"step": step, "requests": requests, "known": drill.known, "wrong": wrong})
+                logger.info("%s", history[-1])
+                losses.clear()
+            if over:
+                break
+    except KeyboardInterrupt:
+        logger.info("stopped: what was learnt so far is written")
     return history
 
 
