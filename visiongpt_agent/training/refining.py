@@ -270,8 +270,7 @@ class Reader:
                 self._model.model(input_ids=ids, cache=cache, use_cache=True)
             layers: Any = cache.layers
             kept = [(layer.keys, layer.values) for layer in layers]
-            self._kept = {catalogue: (self._step, kept)} if len(self._kept) > 1 else self._kept
-            self._kept[catalogue] = (self._step, kept)
+            self._kept = {catalogue: (self._step, kept)}
         return kept
 
 
