@@ -19,10 +19,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from visiongpt_agent.graphs.executor import Executor
+from visiongpt_agent.graphs.loop.run import Runs
 from visiongpt_agent.graphs.planner import Planner
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.responder import Responder
-from visiongpt_agent.graphs.run import Runs
 from visiongpt_agent.graphs.state import AgentState
 from visiongpt_agent.graphs.verifier import Verifier
 from visiongpt_agent.plan import MAX_PROPOSALS

@@ -20,10 +20,10 @@ from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 
 from visiongpt_agent.errors import ToolError, VisionGPTError
+from visiongpt_agent.graphs.loop.run import Run, Runs, StoppedError
+from visiongpt_agent.graphs.loop.waves import not_run, plain_args
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.run import Run, Runs, StoppedError
 from visiongpt_agent.graphs.state import Attempt, Cause, Step, Task
-from visiongpt_agent.graphs.waves import not_run, plain_args
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.pool import is_out_of_memory
 from visiongpt_agent.redaction import redacted

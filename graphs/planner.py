@@ -13,17 +13,17 @@ from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.graphs.instructions import by_tools
-from visiongpt_agent.graphs.lineage import carried_over, is_used
-from visiongpt_agent.graphs.messages import call_id, tool_message
-from visiongpt_agent.graphs.missing_images import missing_image
-from visiongpt_agent.graphs.pleasantries import is_pleasantry
-from visiongpt_agent.graphs.pointing import grounded, worded
-from visiongpt_agent.graphs.queries import without_feelings
+from visiongpt_agent.graphs.loop.lineage import carried_over, is_used
+from visiongpt_agent.graphs.loop.messages import call_id, tool_message
+from visiongpt_agent.graphs.loop.run import Runs, StoppedError
+from visiongpt_agent.graphs.loop.waves import never_run, wave
+from visiongpt_agent.graphs.planning.instructions import by_tools
+from visiongpt_agent.graphs.planning.missing_images import missing_image
+from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
+from visiongpt_agent.graphs.planning.pointing import grounded, worded
+from visiongpt_agent.graphs.planning.queries import without_feelings
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
-from visiongpt_agent.graphs.run import Runs, StoppedError
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
-from visiongpt_agent.graphs.waves import never_run, wave
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.fitting import beginnings, likeness
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
-from visiongpt_agent.graphs.pointing import select_regions
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.graphs.planning.pointing import select_regions
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Proposal, Signature
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools.base import ToolSpec

@@ -2,7 +2,7 @@
 
 The account is composed from what the tools said of their own accepted results, so that it cannot claim what was not
 done. A chat model that can write may reword what is sure of it; its wording is used as far as the account bears it out
-(:mod:`~visiongpt_agent.graphs.grounding`). Doubts and gaps are always told in plain words.
+(:mod:`~visiongpt_agent.graphs.answering.grounding`). Doubts and gaps are always told in plain words.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 
-from visiongpt_agent.graphs.coverage import gaps
-from visiongpt_agent.graphs.grounding import Told, ground
-from visiongpt_agent.graphs.lineage import is_used, origin
+from visiongpt_agent.graphs.answering.coverage import gaps
+from visiongpt_agent.graphs.answering.grounding import Told, ground
+from visiongpt_agent.graphs.answering.self_knowledge import answer_about_self, explain_decline
+from visiongpt_agent.graphs.loop.lineage import is_used, origin
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.self_knowledge import answer_about_self, explain_decline
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Status, Step
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.prompts import render_prompt

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
-from visiongpt_agent.graphs.pointing import Pointed
+from visiongpt_agent.request import Pointed
 
 Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
 """Of a step: its result holds; holds with doubts; breaks a postcondition; the tool gave up; it never ran."""

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
-from visiongpt_agent.graphs.messages import tool_message
+from visiongpt_agent.graphs.loop.messages import tool_message
+from visiongpt_agent.graphs.loop.retries import next_try
+from visiongpt_agent.graphs.loop.run import Runs, Stop
+from visiongpt_agent.graphs.loop.waves import is_complete, is_finished, never_run, wave
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.retries import next_try
-from visiongpt_agent.graphs.run import Runs, Stop
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step, Verdict, merge_steps
-from visiongpt_agent.graphs.waves import is_complete, is_finished, never_run, wave
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import ToolSpec
 from visiongpt_agent.untrusted import defused, one_line

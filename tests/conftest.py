@@ -12,7 +12,7 @@ from PIL import Image
 
 import visiongpt_agent
 from tests.postgres import postgres
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
 __all__ = ["postgres"]  # a fixture

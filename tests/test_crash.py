@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from tests import crash
-from visiongpt_agent.images import ImageStore
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.state.sqlite import SqliteConversations
 
 KILLS = 50

@@ -17,7 +17,7 @@ PACKAGE = Path(visiongpt_agent.__file__).parent
 
 def modules_with_examples() -> list[str]:
     rooms = (PACKAGE / room for room in ("tools", "graphs", "prompts"))  # links, which rglob does not follow
-    files = [*PACKAGE.rglob("*.py"), *(file for room in rooms for file in room.glob("*.py"))]
+    files = [*PACKAGE.rglob("*.py"), *(file for room in rooms for file in room.rglob("*.py"))]
     with_examples = {file for file in files if ">>> " in file.read_text(encoding="utf-8")}
     dotted = {".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts) for file in with_examples}
     return sorted(name.removesuffix(".__init__") for name in dotted)

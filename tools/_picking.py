@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.colors import RGB, name_color, parse_color
-from visiongpt_agent.english import place_of, plural
+from visiongpt_agent.language.english import place_of, plural
+from visiongpt_agent.language.vocabulary import Fit, Noun
+from visiongpt_agent.pictures.colors import RGB, name_color, parse_color
 from visiongpt_agent.regions import Regions
-from visiongpt_agent.vocabulary import Fit, Noun
 
 _CLEARLY: Final = 0.15
 _HARDLY: Final = 0.04

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from visiongpt_agent.english import join
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import join
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.images import flatten
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, VQA, VisualAnswerer
+from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.composed_answer import compose_answer

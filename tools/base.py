@@ -38,7 +38,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from visiongpt_agent.errors import InputError, ToolError, VisionGPTError
-from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.pictures.images import ImageStore, Provenance
 from visiongpt_agent.plan import Argument, Kind, Signature, Value
 from visiongpt_agent.redaction import redacted
 from visiongpt_agent.regions import Regions

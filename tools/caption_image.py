@@ -8,10 +8,10 @@ from typing import Final
 
 from PIL import Image
 
-from visiongpt_agent.english import singular
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.images import flatten
+from visiongpt_agent.language.english import singular
 from visiongpt_agent.models.jobs import CAPTION, DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, Captioner
+from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.composed_caption import compose_caption, faults_of_caption

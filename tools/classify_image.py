@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from visiongpt_agent.english import join, singular
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import join, singular
 from visiongpt_agent.models import jobs
 from visiongpt_agent.models.efficientnet_lite import ImageNetClass, imagenet_classes
 from visiongpt_agent.plan import Kind

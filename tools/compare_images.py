@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.english import count_phrase, join, place_of
+from visiongpt_agent.language.english import count_phrase, join, place_of
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions

@@ -14,17 +14,17 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.colors import name_color, parse_color
-from visiongpt_agent.english import count_phrase, join, number_word, place_of, plural
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import count_phrase, join, number_word, place_of, plural
+from visiongpt_agent.language.vocabulary import read_query
 from visiongpt_agent.models.jobs import VQA
+from visiongpt_agent.pictures.colors import name_color, parse_color
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import Models, ToolOutput
 from visiongpt_agent.tools.composed_caption import confirmed
 from visiongpt_agent.tools.read_text import read_text
 from visiongpt_agent.tools.segment_objects import segment_objects
 from visiongpt_agent.untrusted import quote
-from visiongpt_agent.vocabulary import read_query
 
 _MAIN, _SECOND = 0.45, 0.25
 """Shares of a thing's outline, 0 to 1, from which a colour is the thing's, and from which it is one of two."""

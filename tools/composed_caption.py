@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from PIL import Image
 
-from visiongpt_agent.english import a_, count_phrase, join
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import a_, count_phrase, join
 from visiongpt_agent.models.jobs import CAPTION
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import Label, Models, ToolOutput

@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from visiongpt_agent.english import count_phrase, join, place_of
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import count_phrase, join, place_of
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.english import count_phrase, place_of
+from visiongpt_agent.language.english import count_phrase, place_of
 from visiongpt_agent.models.jobs import DETECTION_FACES, FaceDetector
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions

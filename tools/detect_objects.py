@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.english import a_, count_phrase, join, place_of, plural
+from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural
+from visiongpt_agent.language.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 from visiongpt_agent.models.jobs import (
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
@@ -32,7 +33,6 @@ from visiongpt_agent.tools.second_look import (
     misplaced,
     segment_again,
 )
-from visiongpt_agent.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 
 _HINT: Final = 0.75
 """Things with a score of at least this share of the threshold are told as possible, but not counted."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, ImageOps
 
-from visiongpt_agent.images import flatten
-from visiongpt_agent.likeness import contrast
 from visiongpt_agent.models.jobs import DEPTH, DepthEstimator
+from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.likeness import contrast
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool

@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from visiongpt_agent.english import count_phrase
-from visiongpt_agent.images import flatten
+from visiongpt_agent.language.english import count_phrase
 from visiongpt_agent.models.jobs import (
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
@@ -19,6 +18,7 @@ from visiongpt_agent.models.jobs import (
     OpenVocabularyDetector,
     PoseEstimator,
 )
+from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool

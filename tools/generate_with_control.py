@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.images import flatten
-from visiongpt_agent.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.models.jobs import CONTROL, DEPTH, POSE, ControlledGenerator
+from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.estimate_depth import depth_map

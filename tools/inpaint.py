@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.english import a_
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import a_
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
-from visiongpt_agent.english import a_, join
+from visiongpt_agent.language.english import a_, join
 from visiongpt_agent.models.jobs import CODES, CodeReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from visiongpt_agent.english import join
+from visiongpt_agent.language.english import join
 from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool

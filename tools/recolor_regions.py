@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.colors import RGB, color_difference, name_color, parse_color, to_lab
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.pictures.colors import RGB, color_difference, name_color, parse_color, to_lab
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool

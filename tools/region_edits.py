@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.english import count_phrase, join
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import count_phrase, join
+from visiongpt_agent.language.vocabulary import is_stuff
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
-from visiongpt_agent.vocabulary import is_stuff
 
 _CELLS: Final = 3
 

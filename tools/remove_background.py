@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.images import flatten
-from visiongpt_agent.likeness import contrast
-from visiongpt_agent.matting import foreground_colors
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, ForegroundSegmenter
+from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.likeness import contrast
+from visiongpt_agent.pictures.matting import foreground_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool

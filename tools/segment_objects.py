@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.english import count_phrase
+from visiongpt_agent.language.english import count_phrase
+from visiongpt_agent.language.vocabulary import is_stuff
 from visiongpt_agent.models.jobs import (
     SEGMENTATION_FOREGROUND,
     SEGMENTATION_PROMPTABLE,
@@ -24,7 +25,6 @@ from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
 from visiongpt_agent.tools.region_edits import named
 from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
-from visiongpt_agent.vocabulary import is_stuff
 
 _PADDING: Final = 0.15
 _CROPS: Final = 4

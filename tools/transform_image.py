@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.english import join
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.images import flatten
+from visiongpt_agent.language.english import join
+from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 

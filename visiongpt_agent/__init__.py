@@ -12,15 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Conversation, Event, Request, VisionGPT
+    from visiongpt_agent.agent import Conversation, Event, VisionGPT
     from visiongpt_agent.errors import InputError, PlanError, StateError, ToolError, VisionGPTError, WeightsError
     from visiongpt_agent.graphs.resources import Limits
-    from visiongpt_agent.images import ImageStore
     from visiongpt_agent.langchain.message_graph import message_graph
     from visiongpt_agent.langchain.toolkit import visiongpt_tools
+    from visiongpt_agent.pictures.images import ImageStore
     from visiongpt_agent.plan import Plan, Proposal, parse_plan
     from visiongpt_agent.pool import ModelPool
     from visiongpt_agent.regions import Regions
+    from visiongpt_agent.request import Request
     from visiongpt_agent.result import VisionResult
     from visiongpt_agent.samples import sample_photo
     from visiongpt_agent.settings import Settings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Conversation": "agent",
     "Event": "agent",
-    "ImageStore": "images",
+    "ImageStore": "pictures.images",
     "InputError": "errors",
     "Limits": "graphs.resources",
     "ModelPool": "pool",
@@ -36,7 +37,7 @@ _HOMES = {
     "PlanError": "errors",
     "Proposal": "plan",
     "Regions": "regions",
-    "Request": "agent",
+    "Request": "request",
     "Settings": "settings",
     "StateError": "errors",
     "ToolError": "errors",

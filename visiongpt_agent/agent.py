@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
@@ -21,19 +20,18 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from visiongpt_agent.errors import InputError, StateError, WeightsError
+from visiongpt_agent.graphs.answering.report import build_result
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
-from visiongpt_agent.graphs.pointing import Pointed, checked_pointed
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
-from visiongpt_agent.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.images import ImageStore, Provenance, StoredImage
+from visiongpt_agent.pictures.sources import Sources
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.report import build_result
+from visiongpt_agent.request import Request, check_mentioned, checked_pointed, checked_request, title_of
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.sources import Sources
 from visiongpt_agent.state import Home
 from visiongpt_agent.tools import catalog
-from visiongpt_agent.web_pictures import is_web_address, shown
 
 if TYPE_CHECKING:
     from langgraph.types import StateSnapshot
@@ -42,24 +40,12 @@ if TYPE_CHECKING:
     from visiongpt_agent.result import VisionResult
     from visiongpt_agent.tools.base import ToolSpec
 
-MAX_REQUEST_CHARACTERS: Final = 4000
 MAX_IMAGES: Final = 50
 STATE_VERSION: Final = 1
 """Of what the graph keeps of a conversation; one more where an older version could not go on with it."""
 
 _VERSION_KEY: Final = "visiongpt_state"
 _ASK_KEY: Final = "visiongpt_ask_before"
-
-
-class Request(TypedDict, total=False):
-    """What :meth:`VisionGPT.invoke` takes: the words, and pictures in any form that ``images.decode`` reads.
-
-    ``pointed`` are regions that "this", "these" or "here" in the words mean, as :class:`Pointed`.
-    """
-
-    request: str
-    images: Sequence[Any]
-    pointed: Sequence[Pointed]
 
 
 class Event(TypedDict, total=False):
@@ -431,7 +417,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         return nullcontext(self._given) if self._given else self.pool.use(jobs.LLM, LanguageModel)
 
     def _turn(self, input: Request, place: _Workplace, thread: _Thread) -> AgentState:
-        request = _checked_request(input)
+        request = checked_request(input)
         before = _kept(place.graph, thread.id).values
         known: list[ImageEntry] = before.get("images", [])
         turn = before.get("turn", 0) + 1
@@ -439,7 +425,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         if len(known) + len(sources) > MAX_IMAGES:
             raise InputError(f"a conversation holds {MAX_IMAGES} images at most: begin a new one")
         images = [self._entry(source, turn, place.home.store) for source in sources]
-        _check_mentioned(request, len(known) + len(images))
+        check_mentioned(request, len(known) + len(images))
         if self._given is None and not self.pool.has(jobs.LLM):
             raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
         sizes = [(entry["width"], entry["height"]) for entry in (*known, *images)]
@@ -448,7 +434,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
     def _entry(self, source: Any, turn: int, store: ImageStore) -> ImageEntry:
         if isinstance(source, StoredImage):
             return self._entry_of_stored(source, turn, store)
-        title = _title(source)
+        title = title_of(source)
         taken = Sources(self.settings.image_roots, self.settings.web_images).take(source)
         kept = store.add(taken, Provenance("user", title), name="" if taken is source else title)
         return ImageEntry(id=kept.id, origin="user", title=title, width=kept.width, height=kept.height, turn=turn)
@@ -459,7 +445,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             store.add(self.store.open(kept.id), self.store.provenance(kept.id))
         made = store.provenance(kept.id)
         origin = made.origin if made and made.origin in self.resources.tools else "user"
-        title = origin if origin != "user" else _title(made.title if made else "")
+        title = origin if origin != "user" else title_of(made.title if made else "")
         return ImageEntry(id=kept.id, origin=origin, title=title, width=kept.width, height=kept.height, turn=turn)
 
     def _result(self, place: _Workplace, thread: _Thread) -> VisionResult:
@@ -550,32 +536,3 @@ def _check_known(ask_before: object, tools: Collection[str]) -> None:
     unknown = [name for name in ask_before if name not in tools] if isinstance(ask_before, Collection) else []
     if unknown:
         raise InputError(f"there is no tool {unknown[0]!r} to ask before: visiongpt tools lists them")
-
-
-def _checked_request(input: Request) -> str:
-    if not isinstance(input, Mapping) or not isinstance(input.get("request"), str):
-        raise InputError('a request is given as {"request": "...", "images": [...]}')
-    request = input["request"].strip()
-    if not request:
-        raise InputError("the request is empty: say what you want done")
-    if len(request) > MAX_REQUEST_CHARACTERS:
-        raise InputError(
-            f"the request has {len(request)} characters, {MAX_REQUEST_CHARACTERS} are allowed: say it shorter"
-        )
-    return request
-
-
-def _check_mentioned(request: str, count: int) -> None:
-    for mentioned in re.findall(r"(?<![\w$])\$(\d{1,2})(?![\d.,]*\d)(?!\w)", request):
-        if not 1 <= int(mentioned) <= count:
-            have = "there is none" if count == 0 else "the only one is $1" if count == 1 else f"they are $1 to ${count}"
-            raise InputError(f"there is no image ${mentioned}: of the images in this conversation {have}")
-
-
-def _title(source: Any) -> str:
-    if isinstance(source, (str, Path)) and not str(source).startswith("data:"):
-        # The title goes into the planner's prompt: a file name must not be able to write a line of its own there.
-        # Of a web address only the path counts: the rest may hold secrets.
-        name = Path(shown(source) if isinstance(source, str) and is_web_address(source) else source).name
-        return re.sub(r"[^\w.()+-]+", "_", name)[:60] or "image"
-    return "image"

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from visiongpt_agent.english import singular
 from visiongpt_agent.errors import InputError, PlanError
+from visiongpt_agent.language.english import singular
 from visiongpt_agent.plan import Plan, Proposal, Ref, Signature, Value, parse_plan
 
 _DETERMINERS: Final = frozenset({"a", "an", "the", "all", "every", "any", "some", "my", "our"})

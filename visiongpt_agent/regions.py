@@ -218,8 +218,8 @@ class Regions:
         ]
 
     def draw(self, image: Image.Image) -> Image.Image:
-        """The image with the regions drawn on it; see :func:`visiongpt_agent.drawing.draw_regions`."""
-        from visiongpt_agent.drawing import draw_regions
+        """The image with the regions drawn on it; see :func:`visiongpt_agent.pictures.drawing.draw_regions`."""
+        from visiongpt_agent.pictures.drawing import draw_regions
 
         return draw_regions(image, self)
 

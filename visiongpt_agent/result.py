@@ -14,7 +14,7 @@ from visiongpt_agent.files import remove_leftovers, write_atomically
 if TYPE_CHECKING:
     from PIL import Image
 
-    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.pictures.images import ImageStore
 
 Status = Literal["done", "partial", "declined", "failed", "waiting"]
 
@@ -125,7 +125,7 @@ class VisionResult:
         """
         if self.store is None or not self.images[index].before:
             raise IndexError("this picture was made from no other: there is nothing to compare it with")
-        from visiongpt_agent.drawing import side_by_side
+        from visiongpt_agent.pictures.drawing import side_by_side
 
         return side_by_side(self.store.open(self.images[index].before), self.picture(index))
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from tests.bench.faults import measure, report
 from tests.bench.memory import measured
 from tests.bench.planning import planning_seconds
-from visiongpt_agent.cli.quiet import hush_libraries, quiet
+from visiongpt_agent.hosting.quiet import hush_libraries, quiet
 
 _BUDGET = 24 * 10**9
 REQUEST = "how many people are at the bus, and what does it say on the side?"

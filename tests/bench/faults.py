@@ -29,14 +29,14 @@ from tests.bench.gallery import Run, runs
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT
 from visiongpt_agent.graphs.resources import Limits
-from visiongpt_agent.images import ImageStore
-from visiongpt_agent.likeness import mean_difference
+from visiongpt_agent.language.vocabulary import read_query, understand
+from visiongpt_agent.pictures.images import ImageStore
+from visiongpt_agent.pictures.likeness import mean_difference
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.tools import catalog, detect_faces, detect_objects
 from visiongpt_agent.tools.base import Label, ToolOutput, ToolSpec
-from visiongpt_agent.vocabulary import read_query, understand
 
 Verdict = Literal["accepted", "doubted", "rejected", "failed"]
 Damage = Callable[[ToolOutput, Run, Sequence[ToolOutput]], ToolOutput | None]

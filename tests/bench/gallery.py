@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from visiongpt_agent import sample_photo
-from visiongpt_agent.colors import name_color
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.colors import name_color
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.tools.base import Models

@@ -83,7 +83,7 @@ def sequence(folder: Path, device: str, budget: int, *, small: bool = False, rou
 
 def _plan(pool: ModelPool, request: str) -> None:
     """A plan of random weights says nothing; what it takes of memory and time is that of any plan."""
-    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.pictures.images import ImageStore
     from visiongpt_agent.tools import catalog
 
     tools = [spec.bind(ImageStore(), pool) for spec in catalog().values()]

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from visiongpt_agent.graphs.planner import request_plan
-from visiongpt_agent.images import ImageStore
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Signature
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.prompts import planner_system, planner_user

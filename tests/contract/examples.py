@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Argument, Kind
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolSpec

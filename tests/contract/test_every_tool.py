@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tests.contract.examples import example, middle
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions

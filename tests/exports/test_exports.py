@@ -14,7 +14,7 @@ from tests.scripted import ScriptedChat
 from visiongpt_agent import InputError, Regions, VisionGPT, VisionResult
 from visiongpt_agent.exports import FORMATS, export
 from visiongpt_agent.exports.coco import run_lengths
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.result import RegionResult
 

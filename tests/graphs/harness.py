@@ -16,7 +16,7 @@ from tests.scripted import ScriptedChat
 from visiongpt_agent.graphs.build import Graph, build_graph
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
-from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.pictures.images import ImageStore, Provenance
 from visiongpt_agent.plan import Kind, Proposal
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools import catalog

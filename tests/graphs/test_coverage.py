@@ -9,9 +9,9 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT, parse_plan
-from visiongpt_agent.graphs.coverage import gaps
+from visiongpt_agent.graphs.answering.coverage import gaps
+from visiongpt_agent.graphs.loop.waves import plain_args
 from visiongpt_agent.graphs.state import ImageEntry, Step
-from visiongpt_agent.graphs.waves import plain_args
 from visiongpt_agent.pool import ModelPool
 
 DETECT_DOG = '#1 = detect_objects(image=$1, query="dog")'

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.graphs.harness import CONFIG, asking, graph_of, logging_tool, wait_for
 from visiongpt_agent.graphs.resources import Limits
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Proposal
 from visiongpt_agent.pool import ModelPool
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visiongpt_agent.graphs.grounding import Told, ground
-from visiongpt_agent.graphs.wording import sentences
+from visiongpt_agent.graphs.answering.grounding import Told, ground
+from visiongpt_agent.graphs.answering.wording import sentences
 
 TWO_PLACES = "There are two dogs, one on the left and one on the right of the picture."
 MIDDLE = "There is one cup, in the middle of the picture."

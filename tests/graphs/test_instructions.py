@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visiongpt_agent.graphs.instructions import by_tools
+from visiongpt_agent.graphs.planning.instructions import by_tools
 from visiongpt_agent.plan import Plan, Proposal, Ref, parse_plan
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.training.examples import written_examples

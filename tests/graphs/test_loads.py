@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.graphs.harness import asking, graph_of, logging_tool
-from visiongpt_agent.images import ImageStore
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
 

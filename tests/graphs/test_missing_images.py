@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 
-from visiongpt_agent.graphs.missing_images import missing_image
 from visiongpt_agent.graphs.planner import request_plan
+from visiongpt_agent.graphs.planning.missing_images import missing_image
 from visiongpt_agent.graphs.resources import GivenModel
 from visiongpt_agent.plan import parse_plan
 from visiongpt_agent.training.examples import written_examples

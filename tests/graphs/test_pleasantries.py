@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visiongpt_agent.graphs.pleasantries import is_pleasantry
+from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 
 PLANNING = Path(__file__).parents[1] / "planning"
 

@@ -12,11 +12,12 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import InputError, VisionGPT
-from visiongpt_agent.graphs.pointing import Pointed, checked_pointed, grounded, select_regions, worded
+from visiongpt_agent.graphs.planning.pointing import grounded, select_regions, worded
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import parse_plan
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.request import Pointed, checked_pointed
 from visiongpt_agent.tools import catalog
 
 PERSON = [Pointed(image=1, box=[48, 400, 245, 903], label="person")]
@@ -210,7 +211,7 @@ def test_the_planner_of_the_package_takes_it_up(
     needs(jobs.LLM)
     from visiongpt_agent.graphs.planner import request_plan
     from visiongpt_agent.graphs.resources import LanguageModel
-    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.pictures.images import ImageStore
 
     bound = [spec.bind(ImageStore(), pool) for spec in catalog().values()]
     with pool.use(jobs.LLM, LanguageModel) as llm:

@@ -13,8 +13,8 @@ from PIL import Image, ImageStat
 from tests.graphs.harness import CONFIG, asking, graph_of, logging_tool
 from visiongpt_agent.graphs.resources import Limits
 from visiongpt_agent.graphs.state import HOLDS
-from visiongpt_agent.images import ImageStore
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings

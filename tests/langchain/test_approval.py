@@ -15,7 +15,7 @@ from langgraph.types import Command
 from tests.langchain.conftest import Say
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT, message_graph, sample_photo
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)\n#2 = adjust_image(image=#1, saturation=0)"

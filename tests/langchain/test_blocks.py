@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from PIL import Image
 
 from visiongpt_agent import InputError
-from visiongpt_agent.images import decode
 from visiongpt_agent.langchain.blocks import image_block, image_blocks, pictures_of_people, source_of, thumbnail_url
+from visiongpt_agent.pictures.images import decode
 
 _BUFFER = io.BytesIO()
 Image.new("RGB", (6, 4), "red").save(_BUFFER, "PNG")

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.langchain.conftest import Say
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT, message_graph
-from visiongpt_agent.images import decode
+from visiongpt_agent.pictures.images import decode
 from visiongpt_agent.pool import ModelPool
 
 TURN = "#1 = transform_image(image=$1, rotate=90)"

@@ -22,10 +22,10 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.scripted import ScriptedChat
 from tests.serve.conftest import TURN, WORDED, png
 from visiongpt_agent import sample_photo
+from visiongpt_agent.hosting.server import listen
 from visiongpt_agent.mcp_server.server import VisionServer
 from visiongpt_agent.mcp_server.transports import http_app
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.serve.server import listen
 
 TOKEN = "correct-horse-battery-staple"
 INITIALIZE = {

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.detr import Detr, RtDetr, _coco, classified
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
@@ -26,7 +27,6 @@ from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.detect_objects import detect_objects
-from visiongpt_agent.vocabulary import COCO
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.likeness import psnr
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.realesrgan_ncnn import RealESRGANFast, RealESRGANFine
+from visiongpt_agent.pictures.likeness import psnr
 from visiongpt_agent.pool import ModelPool
 
 Photo = Callable[[str], Image.Image]

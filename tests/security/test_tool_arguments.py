@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.images import ImageStore, decode
+from visiongpt_agent.pictures.images import ImageStore, decode
 from visiongpt_agent.plan import Kind, Value
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions

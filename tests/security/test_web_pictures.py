@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.web_pictures import fetch, is_public, is_web_address, shown
+from visiongpt_agent.pictures.web import fetch, is_public, is_web_address, shown
 
 Answer = Callable[[bytes], Iterable[bytes]]
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.scripted import ScriptedChat
 from tests.serve.conftest import TURN
+from visiongpt_agent.hosting.server import listen
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.serve.app import create_app
 from visiongpt_agent.serve.limits import ServeLimits
-from visiongpt_agent.serve.server import listen
 
 schemathesis = pytest.importorskip("schemathesis", reason="pip install schemathesis")
 checks = pytest.importorskip("schemathesis.checks")

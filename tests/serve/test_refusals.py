@@ -13,7 +13,7 @@ import pytest
 from tests.serve.conftest import Serve, png
 from tests.serve.test_requests import as_form, as_json
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.serve.guard import check_exposure, read_token
+from visiongpt_agent.hosting.guard import check_exposure, read_token
 from visiongpt_agent.serve.limits import ServeLimits
 
 TOKEN = "correct-horse-battery-staple"

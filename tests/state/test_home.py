@@ -19,7 +19,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from PIL import Image
 
 from visiongpt_agent.errors import StateError
-from visiongpt_agent.images import ImageStore, Provenance
+from visiongpt_agent.pictures.images import ImageStore, Provenance
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.state import Home
 from visiongpt_agent.state.serializer import StrictSerializer
@@ -130,7 +130,7 @@ def test_nothing_is_swept_while_somebody_is_at_work(state: Path) -> None:
 _KILLED = """
 import os, signal
 from PIL import Image
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.state import Home
 {body}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from visiongpt_agent.colors import color_difference, name_color, parse_color
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.pictures.colors import color_difference, name_color, parse_color
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput
 from visiongpt_agent.tools.recolor_regions import recolor_regions

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.faults import Verdict, judged
 from tests.bench.gallery import runs
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
 CASES = [
@@ -70,7 +70,7 @@ def test_a_removed_thing_that_is_still_there_is_doubted(pool: ModelPool, store: 
     from PIL import ImageFilter
 
     from visiongpt_agent import sample_photo
-    from visiongpt_agent.images import decode
+    from visiongpt_agent.pictures.images import decode
     from visiongpt_agent.regions import Regions
     from visiongpt_agent.tools.base import ToolOutput
     from visiongpt_agent.tools.detect_objects import detect_objects

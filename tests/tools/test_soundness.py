@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions

@@ -16,7 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import VisionGPT
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
 from visiongpt_agent.cli.mcp import mcp
 from visiongpt_agent.cli.plan import plan
-from visiongpt_agent.cli.quiet import hush_libraries
 from visiongpt_agent.cli.run import run
 from visiongpt_agent.cli.serve import serve
 from visiongpt_agent.cli.tools import tools
 from visiongpt_agent.cli.ui import ui
+from visiongpt_agent.hosting.quiet import hush_libraries
 
 app = typer.Typer(
     name="visiongpt",

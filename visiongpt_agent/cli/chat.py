@@ -15,16 +15,16 @@ import typer
 
 from visiongpt_agent.cli.approval import approved, has_person, shown
 from visiongpt_agent.cli.pictures import draw, how, write
-from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.cli.run import DEFAULT_FOLDER, check_folder, command_to_resume
 from visiongpt_agent.cli.typed import History, Terminated, typed_lines
 from visiongpt_agent.errors import InputError, VisionGPTError
+from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from visiongpt_agent.agent import VisionGPT
-    from visiongpt_agent.images import StoredImage
+    from visiongpt_agent.pictures.images import StoredImage
     from visiongpt_agent.result import VisionResult
 
 _THREAD: Final = "chat"
@@ -175,9 +175,9 @@ class Conversation:
         Raises:
             InputError: If it cannot be used.
         """
-        from visiongpt_agent.images import Provenance
-        from visiongpt_agent.sources import Sources
-        from visiongpt_agent.web_pictures import is_web_address, shown
+        from visiongpt_agent.pictures.images import Provenance
+        from visiongpt_agent.pictures.sources import Sources
+        from visiongpt_agent.pictures.web import is_web_address, shown
 
         given = path if is_web_address(path) else str(Path(path).expanduser())
         settings = self._agent.settings
@@ -188,7 +188,7 @@ class Conversation:
         print(f"${self._count()} is {title}, {kept.width}x{kept.height}")
 
     def _answer(self, request: str) -> None:
-        from visiongpt_agent.agent import Request
+        from visiongpt_agent.request import Request
 
         asked = Request(request=request, images=[added.kept for added in self._waiting])
         config: RunnableConfig = {"configurable": {"thread_id": self._thread}}

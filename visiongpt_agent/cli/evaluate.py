@@ -12,7 +12,7 @@ import typer
 
 from visiongpt_agent.cli.background import in_background
 from visiongpt_agent.cli.plan import opened, plans, pool_that_plans, read_records, request_of
-from visiongpt_agent.cli.quiet import quiet
+from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
     from visiongpt_agent.plan_scores import PlanScore, PlanScores

@@ -13,6 +13,7 @@ import typer
 from typer.main import get_command
 
 from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.hosting.quiet import debugging
 from visiongpt_agent.redaction import redacted
 
 
@@ -25,11 +26,6 @@ class Exit(IntEnum):
     NOT_DONE = 3
     """The request was carried out in part, declined, or failed."""
     INTERRUPTED = 130
-
-
-def debugging() -> bool:
-    """Whether tracebacks and the notices of libraries are wanted."""
-    return bool(os.environ.get("VISIONGPT_DEBUG")) or "--trace" in sys.argv
 
 
 def run_and_exit(app: typer.Typer) -> NoReturn:

@@ -28,12 +28,12 @@ def mcp(
         from visiongpt_agent.mcp_server import server, transports
     except ImportError as error:
         raise InputError(f"visiongpt mcp needs {error.name}: pip install 'visiongpt-agent[mcp]'") from None
-    from visiongpt_agent.serve import guard
+    from visiongpt_agent.hosting import guard
 
     if not http:
         transports.serve_stdio(server.VisionServer(folder=folder))
         return
-    from visiongpt_agent.serve.server import listen, run_app
+    from visiongpt_agent.hosting.server import listen, run_app
 
     token = guard.read_token(token_file)
     guard.check_exposure(host, token)

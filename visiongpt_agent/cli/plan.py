@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from visiongpt_agent.cli.background import in_background
-from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError, PlanError, WeightsError
+from visiongpt_agent.hosting.quiet import quiet
 from visiongpt_agent.plan import Plan
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def request_of(record: Any, where: str) -> PlanRequest:
     Raises:
         InputError: If a field is missing or not as it should be; begins with ``where``.
     """
-    from visiongpt_agent.agent import MAX_REQUEST_CHARACTERS
+    from visiongpt_agent.request import MAX_REQUEST_CHARACTERS
 
     if not isinstance(record, dict) or not {"id", "images", "request"} <= record.keys():
         raise InputError(f'{where} must be an object with "id", "images" and "request"')
@@ -121,8 +121,8 @@ def plans(requests: list[PlanRequest], pool: ModelPool) -> Iterator[tuple[PlanRe
     """Each request with its plan and the seconds that it took."""
     from visiongpt_agent.graphs.planner import declined, request_plan
     from visiongpt_agent.graphs.resources import LanguageModel
-    from visiongpt_agent.images import ImageStore
     from visiongpt_agent.models import jobs
+    from visiongpt_agent.pictures.images import ImageStore
     from visiongpt_agent.tools import catalog
 
     store = ImageStore()

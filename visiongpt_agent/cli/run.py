@@ -15,8 +15,8 @@ import typer
 
 from visiongpt_agent.cli.approval import approved, has_person, shown
 from visiongpt_agent.cli.exits import Exit
-from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
     from visiongpt_agent.agent import VisionGPT
@@ -126,7 +126,7 @@ def _carry_out(wanted: _Wanted, out: Path, forms: list[str]) -> tuple[VisionResu
 
 def _with_answers(agent: VisionGPT, wanted: _Wanted) -> VisionResult:
     """The result, with what a person at a terminal answers on the way."""
-    from visiongpt_agent.agent import Request
+    from visiongpt_agent.request import Request
 
     if wanted.resume:
         return approved(agent, shown(agent.stream_resumed(wanted.resume, wanted.approve)))

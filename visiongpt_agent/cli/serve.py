@@ -33,7 +33,8 @@ def serve(
     Beyond this machine a token is required: VISIONGPT_TOKEN or --token-file.
     """
     try:
-        from visiongpt_agent.serve import app, guard, server
+        from visiongpt_agent.hosting import guard, server
+        from visiongpt_agent.serve import app
     except ImportError as error:
         raise InputError(f"visiongpt serve needs {error.name}: pip install 'visiongpt-agent[serve]'") from None
     from visiongpt_agent.serve.limits import ServeLimits

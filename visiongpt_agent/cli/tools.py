@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visiongpt_agent.cli.quiet import quiet
+from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
     from visiongpt_agent.doctor import ToolHealth

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visiongpt_agent.cli.quiet import quiet
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
     import socket

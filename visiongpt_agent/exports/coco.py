@@ -11,7 +11,7 @@ import numpy as np
 
 from visiongpt_agent.exports.dataset import LabelledPicture, categories, save_pictures
 from visiongpt_agent.files import write_atomically
-from visiongpt_agent.outlines import polygons
+from visiongpt_agent.pictures.outlines import polygons
 from visiongpt_agent.regions import BoolArray
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from visiongpt_agent.exports.dataset import LabelledPicture, categories, save_pictures
 from visiongpt_agent.files import write_atomically
-from visiongpt_agent.outlines import Polygon, polygons
+from visiongpt_agent.pictures.outlines import Polygon, polygons
 
 
 def write(pictures: Sequence[LabelledPicture], folder: Path) -> None:

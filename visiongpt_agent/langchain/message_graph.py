@@ -19,10 +19,10 @@ from langgraph.graph.state import CompiledStateGraph
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
-from visiongpt_agent.images import Provenance
 from visiongpt_agent.langchain.blocks import image_blocks, source_of, thumbnail_url
 from visiongpt_agent.langchain.nested import Nested, stream_writer, told
 from visiongpt_agent.langchain.pictures import stored
+from visiongpt_agent.pictures.images import Provenance
 from visiongpt_agent.result import VisionResult
 
 

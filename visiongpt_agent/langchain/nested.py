@@ -18,7 +18,8 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.langchain.blocks import Block, image_block, text_block
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Event, Request, VisionGPT
+    from visiongpt_agent.agent import Event, VisionGPT
+    from visiongpt_agent.request import Request
     from visiongpt_agent.result import VisionResult
 
 _HOW: Final = "True lets these steps run, False leaves them out"

@@ -11,8 +11,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.langchain.blocks import pictures_of_people, source_of
+from visiongpt_agent.pictures.images import ImageStore, Provenance, StoredImage
 
 _SHOWN_NAMES = 20
 

@@ -13,10 +13,10 @@ from langgraph.prebuilt import InjectedState
 from pydantic import BaseModel, ConfigDict, create_model
 
 from visiongpt_agent.errors import InputError, VisionGPTError
-from visiongpt_agent.images import ImageStore
 from visiongpt_agent.langchain.blocks import Block, image_block, text_block
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.refusals import in_one_line
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Argument, Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings

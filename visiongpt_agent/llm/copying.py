@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from visiongpt_agent.english import plural, singular
+from visiongpt_agent.language.english import plural, singular
 
 _PENALTY: Final = 3.0
 """What is taken off the logit of a token that leaves the request's words."""

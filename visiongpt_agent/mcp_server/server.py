@@ -22,22 +22,23 @@ from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from pydantic import AnyUrl
 
-from visiongpt_agent.agent import MAX_REQUEST_CHARACTERS, VisionGPT
+from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import InputError, VisionGPTError
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.hosting.runs import Run
 from visiongpt_agent.langchain.nested import told
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.toolkit import NamingTool, visiongpt_tools
 from visiongpt_agent.mcp_server import contents
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind, parse_plan
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.serve.runs import Run
+from visiongpt_agent.request import MAX_REQUEST_CHARACTERS
 from visiongpt_agent.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from visiongpt_agent.serve.runs import RunEvent
+    from visiongpt_agent.hosting.runs import RunEvent
     from visiongpt_agent.tools.base import ToolSpec
 
 logger = logging.getLogger(__name__)

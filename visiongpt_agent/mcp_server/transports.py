@@ -16,9 +16,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from visiongpt_agent.cli.quiet import quiet
+from visiongpt_agent.hosting.guard import Guard
+from visiongpt_agent.hosting.quiet import quiet
 from visiongpt_agent.mcp_server.server import VisionServer
-from visiongpt_agent.serve.guard import Guard
 
 PATH: Final = "/mcp"
 _MAX_BODY: Final = 48 * 2**20

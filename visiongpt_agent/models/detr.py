@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
+from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.models.precision import FLOATS
 from visiongpt_agent.regions import FloatArray, Regions
-from visiongpt_agent.vocabulary import COCO
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:

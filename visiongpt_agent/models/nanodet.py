@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.regions import FloatArray, Regions
-from visiongpt_agent.vocabulary import COCO
 from visiongpt_agent.weights import Packaged
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def watch(agent: VisionGPT, request: str, *images: Any, thread_id: str | None = 
     Raises:
         InputError: If IPython is not installed, or the request or a picture cannot be used.
     """
-    from visiongpt_agent.agent import Request
+    from visiongpt_agent.request import Request
 
     try:
         from IPython.display import HTML, display

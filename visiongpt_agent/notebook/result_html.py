@@ -80,7 +80,7 @@ def _shown(result: VisionResult, image: ResultImage) -> str:
 
 
 def _overlay(picture: Image.Image, found: Iterable[Regions]) -> str:
-    from visiongpt_agent.drawing import PALETTE
+    from visiongpt_agent.pictures.drawing import PALETTE
 
     regions = [r for r in found if len(r)]
     names = sorted({label for r in regions for label in r.labels})
@@ -103,7 +103,7 @@ def _region(regions: Regions, index: int, colour: str) -> str:
         f"fill='white' stroke='black' stroke-width='{size / 6:.1f}' paint-order='stroke'>{escape(label)}</text>",
     ]
     if regions.masks is not None:
-        from visiongpt_agent.outlines import polygons
+        from visiongpt_agent.pictures.outlines import polygons
 
         outlines, _ = polygons(regions.masks[index])
         path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in outline) + "Z" for outline in outlines)

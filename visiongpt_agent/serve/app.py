@@ -18,9 +18,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.doctor import ToolHealth
 from visiongpt_agent.graphs.resources import Limits
+from visiongpt_agent.hosting.guard import BodyLimit, Guard
 from visiongpt_agent.models import jobs
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.serve.guard import BodyLimit, Guard
 from visiongpt_agent.serve.intake import MULTIPART_SCHEMA, Reader
 from visiongpt_agent.serve.limits import ServeLimits
 from visiongpt_agent.serve.metrics import Metrics
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from visiongpt_agent.images import ImageStore
-    from visiongpt_agent.serve.runs import Run
+    from visiongpt_agent.hosting.runs import Run
+    from visiongpt_agent.pictures.images import ImageStore
     from visiongpt_agent.tools.base import ToolSpec
 
 _SWEEP_SECONDS: Final = 30.0

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.images import decode
+from visiongpt_agent.pictures.images import decode
 from visiongpt_agent.serve.limits import ServeLimits
 from visiongpt_agent.serve.problems import first_fault
 from visiongpt_agent.serve.schemas import NewRequest

@@ -11,8 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
+    from visiongpt_agent.hosting.runs import Run
     from visiongpt_agent.pool import ModelPool
-    from visiongpt_agent.serve.runs import Run
     from visiongpt_agent.serve.service import Service
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from visiongpt_agent.errors import ModelMemoryError, VisionGPTError, WeightsError
-from visiongpt_agent.serve.guard import BodyTooLargeError
+from visiongpt_agent.hosting.guard import BodyTooLargeError
 from visiongpt_agent.serve.service import BusyError, FullError, StoppingError, UnknownError
 
 PROBLEM_JSON: Final = "application/problem+json"

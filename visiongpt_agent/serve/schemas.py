@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from visiongpt_agent.agent import MAX_REQUEST_CHARACTERS
+from visiongpt_agent.request import MAX_REQUEST_CHARACTERS
 from visiongpt_agent.serve.problems import Problem, problem_of
 
 if TYPE_CHECKING:
+    from visiongpt_agent.hosting.runs import Run
     from visiongpt_agent.result import VisionResult
-    from visiongpt_agent.serve.runs import Run
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.hosting.runs import Run
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.serve.limits import ServeLimits
-from visiongpt_agent.serve.runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from langgraph.checkpoint.memory import InMemorySaver
 
 from visiongpt_agent.errors import StateError
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.state.locks import Locks, OwnLocks
 from visiongpt_agent.state.serializer import StrictSerializer
 

@@ -22,7 +22,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from visiongpt_agent.english import a_, plural
+from visiongpt_agent.language.english import a_, plural
 from visiongpt_agent.plan import Kind, Plan, Proposal, Ref, Signature, Value, parse_plan
 from visiongpt_agent.training.conversations import file_name, other_image
 from visiongpt_agent.training.examples import Example

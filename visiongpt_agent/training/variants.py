@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from visiongpt_agent.english import a_, plural
+from visiongpt_agent.language.english import a_, plural
 from visiongpt_agent.plan import Plan, Proposal, Value, clean_string
 from visiongpt_agent.training.examples import Example
 from visiongpt_agent.training.words import draw_word, made_up_word

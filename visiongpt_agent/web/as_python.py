@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from visiongpt_agent.graphs.pointing import Pointed
+from visiongpt_agent.request import Pointed
 from visiongpt_agent.samples import sample_photo
 from visiongpt_agent.web.conversations import Turn
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
-from visiongpt_agent.agent import Request, VisionGPT
+from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import InputError, VisionGPTError
-from visiongpt_agent.graphs.pointing import Pointed
-from visiongpt_agent.images import Provenance, StoredImage, decode
+from visiongpt_agent.pictures.images import Provenance, StoredImage, decode
+from visiongpt_agent.request import Pointed, Request
 from visiongpt_agent.result import VisionResult
 
 _THREAD: Final = "page"

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import gradio as gr
 
-from visiongpt_agent.english import place_of
 from visiongpt_agent.errors import InputError, VisionGPTError
+from visiongpt_agent.language.english import place_of
 from visiongpt_agent.web.conversations import Conversation, Conversations, Picture
 from visiongpt_agent.web.transcript import conversation_html, start_html
 

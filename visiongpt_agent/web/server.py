@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import InputError, VisionGPTError
-from visiongpt_agent.images import ImageStore
+from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.samples import sample_photo
 from visiongpt_agent.web import page as pages

@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
-from visiongpt_agent.graphs.pointing import Pointed
+from visiongpt_agent.request import Pointed
 from visiongpt_agent.result import ResultImage, VisionResult
 from visiongpt_agent.web.as_python import as_python
 from visiongpt_agent.web.conversations import StepShown, Turn

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from tests.models.originals.needed import needed
 from tests.models.originals.tiny_yolo import SIDE, tiny_checkpoint, tiny_network
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.models.registry import Registry
@@ -27,7 +28,6 @@ from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.tools.detect_objects import detect_objects
-from visiongpt_agent.vocabulary import COCO
 
 needed("yolo", "torchvision", "ultralytics")
 

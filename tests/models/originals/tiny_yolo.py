@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.yolo import _package
-from visiongpt_agent.vocabulary import COCO
 
 SIDE = 160
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -1,0 +1,136 @@
+"""From the graph's last state to the :class:`~visiongpt_agent.result.VisionResult` that a person gets."""
+
+from __future__ import annotations
+
+import logging
+from functools import reduce
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.graphs.loop.lineage import is_used, origin
+from visiongpt_agent.graphs.state import HOLDS
+from visiongpt_agent.pictures.drawing import draw_heat, draw_regions
+from visiongpt_agent.pictures.images import ImageStore, Provenance
+from visiongpt_agent.regions import Regions
+from visiongpt_agent.result import RegionResult, ResultImage, StepReport, VisionResult
+
+if TYPE_CHECKING:
+    from visiongpt_agent.graphs.state import AgentState, Step
+
+logger = logging.getLogger(__name__)
+
+
+def build_result(state: AgentState, store: ImageStore, thread_id: str) -> VisionResult:
+    """Gather answer, pictures, regions and steps of one request."""
+    steps = [*state["earlier"], *state["steps"]]
+    held = [step for step in steps if step["verdict"] in HOLDS]
+    names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
+    found = [
+        RegionResult(
+            of=_looked_at(step, names),
+            tool=step["tool"],
+            id=step["artifact"]["regions"],
+            items=_items(step),
+            image=_image_of(step),
+            title=_stem(step, held, state),
+            outlined=is_used(step, [other for other in held if other["artifact"]["kind"] == "regions"]),
+        )
+        for step in held
+        if step["artifact"]["kind"] == "regions"
+    ]
+    # A step of an earlier plan that the last one took up again may stand in both.
+    regions = tuple({(region.of, region.tool, region.id): region for region in found}.values())
+    return VisionResult(
+        answer=state["answer"],
+        plan=state["plan"],
+        images=(*_annotated(held, state, store), *_made(held, state, names)),
+        regions=regions,
+        steps=tuple(_report(step) for step in steps),
+        warnings=tuple(state["warnings"]),
+        status=state["status"],
+        thread_id=thread_id,
+        store=store,
+    )
+
+
+def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
+    """Pictures that tools made, those that only served a later step left out."""
+    return [
+        ResultImage(
+            id=step["artifact"]["image"],
+            role="made",
+            name=names.get(step["artifact"]["image"], ""),
+            title=f"{_stem(step, held, state)}-{step['tool']}",
+            width=step["artifact"]["width"],
+            height=step["artifact"]["height"],
+            before=_original(step, held, state),
+        )
+        for step in held
+        if step["artifact"]["kind"] == "image" and not is_used(step, held)
+    ]
+
+
+def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[ResultImage]:
+    """Each original on which a step found regions that no other step went on to use, with those regions drawn."""
+    found: dict[str, list[Step]] = {}
+    for step in held:
+        artifact = step["artifact"]
+        if artifact["kind"] == "regions" and artifact["items"] and not is_used(step, held):
+            found.setdefault(_image_of(step), []).append(step)
+    drawn: list[ResultImage] = []
+    for image, steps in found.items():
+        try:
+            picture = store.open(image)
+            for heat in dict.fromkeys(step["artifact"].get("heat", "") for step in steps):
+                picture = draw_heat(picture, store.open(heat)) if heat else picture
+            for regions in _together([store.regions(step["artifact"]["regions"]) for step in steps]):
+                picture = draw_regions(picture, regions)
+        except VisionGPTError:  # the answer stands without its drawing
+            logger.exception("the regions on %s could not be drawn", image)
+            continue
+        tools = "+".join(dict.fromkeys(step["tool"] for step in steps))
+        made = Provenance("annotation", tools, parents=(image,))
+        kept = store.add(picture, made)
+        title = f"{_stem(steps[0], held, state)}-{tools}"
+        drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height, before=image))
+    return drawn
+
+
+def _together(found: list[Regions]) -> list[Regions]:
+    """The regions of several steps as one, so that colours and numbers are given once; masks apart from boxes."""
+    kinds = [[r for r in found if (r.masks is not None) is masked and len(r)] for masked in (True, False)]
+    return [reduce(Regions.merge, kind) for kind in kinds if kind]
+
+
+def _image_of(step: Step) -> str:
+    """The content id of the image that a step's regions belong to."""
+    of = step["artifact"].get("of") or [""]
+    return str(of[0])
+
+
+def _looked_at(step: Step, names: dict[str, str]) -> str:
+    """The name of that image. The step's own word comes first: two images of a conversation may be the same picture."""
+    reference = str(step["args"].get("image", ""))
+    return reference if reference.startswith("$") else names.get(_image_of(step), "")
+
+
+def _items(step: Step) -> tuple[dict[str, object], ...]:
+    return tuple(step["artifact"]["items"])
+
+
+def _stem(step: Step, steps: list[Step], state: AgentState) -> str:
+    """The name of the original that a step goes back to, without its suffix; ``new`` where there is none."""
+    reference = origin(step, steps)
+    return PurePath(state["images"][int(reference[1:]) - 1]["title"]).stem or "image" if reference else "new"
+
+
+def _original(step: Step, steps: list[Step], state: AgentState) -> str:
+    """The content id of the image of the conversation that a picture was made from."""
+    reference = origin(step, steps)
+    return state["images"][int(reference[1:]) - 1]["id"] if reference.startswith("$") else ""
+
+
+def _report(step: Step) -> StepReport:
+    told = step["error"] or step["artifact"].get("summary", "")
+    return StepReport(step["id"], step["tool"], step["args"], step["model"], step["seconds"], step["verdict"], told)

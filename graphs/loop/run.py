@@ -1,0 +1,149 @@
+"""One run of the graph: its clock, how much of it goes on side by side, and when it must stop.
+
+A request may take several runs: one that was interrupted or killed goes on in another, with a clock of its own, so that
+the time while nobody worked on it does not count. What is kept here lives in memory and is never part of the state.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from langgraph.runtime import RunControl, get_runtime
+
+from visiongpt_agent.graphs.loop.loads import LoadWatch
+from visiongpt_agent.graphs.resources import Limits, Resources
+from visiongpt_agent.graphs.state import Cause
+
+T = TypeVar("T")
+
+_POLL: Final = 0.1
+"""Seconds between two looks at whether to stop; work that ends is noticed at once."""
+
+_KEPT: Final = 512
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why nothing further is begun, as a kind and in words."""
+
+    cause: Cause
+    why: str
+
+
+class StoppedError(Exception):
+    """A call was given up; its thread may still be at work, but nobody waits for it."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.why)
+        self.stop = stop
+
+
+class Run:
+    """The work on one request from when a process takes it up until it hands it back.
+
+    Args:
+        limits: Bounds of the loop.
+        cancelled: Whether the person has called the request off.
+        loads: Is told of while work goes on.
+    """
+
+    def __init__(self, limits: Limits, cancelled: Callable[[], bool], loads: LoadWatch) -> None:
+        self._limits = limits
+        self._cancelled = cancelled
+        self._loads = loads
+        self._begun = time.monotonic()
+        self._slots = threading.BoundedSemaphore(limits.workers)
+
+    def stop(self) -> Stop | None:
+        """Why the run must stop, None while it may go on."""
+        if self._cancelled():
+            return Stop("cancelled", "the request was cancelled")
+        if time.monotonic() - self._begun >= self._limits.seconds:
+            return Stop("deadline", f"the time limit of {self._limits.seconds:g} s was reached")
+        return None
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait until one more step may run.
+
+        Raises:
+            StoppedError: If the run must stop before that.
+        """
+        while True:
+            if stop := self.stop():
+                raise StoppedError(stop)
+            if self._slots.acquire(timeout=_POLL):
+                break
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def call(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """Do some work in a thread of its own, and wait for it no longer than there is reason to.
+
+        Native code cannot be ended from outside: what hangs is left behind in a thread that does not keep the process
+        alive, and whatever it still hands back is not used.
+
+        Args:
+            work: What to do; what it raises is raised here.
+            seconds: The time that it may take, beside that of the whole run.
+
+        Raises:
+            StoppedError: If it was given up.
+        """
+        if stop := self.stop():
+            raise StoppedError(stop)
+        outcome: Future[T] = Future()
+        context = copy_context()
+
+        def carry_out() -> None:
+            try:
+                outcome.set_result(context.run(work))
+            except BaseException as fault:
+                outcome.set_exception(fault)
+
+        begun = time.monotonic()
+        threading.Thread(target=carry_out, name="visiongpt-step", daemon=True).start()
+        while not wait((outcome,), _POLL).done:
+            self._loads.look()
+            if (stop := self.stop()) is None and seconds is not None and time.monotonic() - begun >= seconds:
+                stop = Stop("deadline", f"it did not end within {seconds:g} s")
+            if stop:
+                raise StoppedError(stop)
+        self._loads.look()
+        return outcome.result()
+
+
+class Runs:
+    """The runs of one graph, found again from within its nodes."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._lock = threading.Lock()
+        self._known: OrderedDict[RunControl, tuple[int, Run]] = OrderedDict()
+
+    def current(self, turn: int) -> Run:
+        """The run that the calling node is part of; LangGraph makes one ``RunControl`` for each."""
+        runtime = get_runtime()
+        info, control = runtime.execution_info, runtime.control
+        thread = (info.thread_id if info else None) or ""
+        with self._lock:
+            known = self._known.get(control) if control else None
+            if known is not None and known[0] == turn:
+                return known[1]
+            loads = LoadWatch(self._resources.models.loading)
+            run = Run(self._resources.limits, lambda: self._resources.cancelled(thread), loads)
+            if control:
+                self._known[control] = (turn, run)
+                while len(self._known) > _KEPT:
+                    self._known.popitem(last=False)
+            return run

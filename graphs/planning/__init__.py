@@ -1,0 +1,1 @@
+"""Rules around the planner: what needs no model, and what is mended in its plan."""

@@ -1,0 +1,1 @@
+"""The English that the agent reads and writes."""

@@ -1,0 +1,1 @@
+"""Pictures as values: read, kept, drawn on, compared."""

@@ -1,0 +1,104 @@
+"""A request as it comes in: the words, the pictures, what is pointed at; and what of it cannot be carried out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from visiongpt_agent.errors import InputError
+from visiongpt_agent.pictures.web import is_web_address, shown
+from visiongpt_agent.plan import clean_string
+
+MAX_REQUEST_CHARACTERS: Final = 4000
+MAX_POINTED: Final = 20
+
+
+class Pointed(TypedDict, total=False):
+    """A region that a person points at.
+
+    ``image`` is the ``k`` of ``$k``, 1 where it is left out; ``box`` is ``[x1, y1, x2, y2]`` in pixels of that image;
+    ``label`` is what it is, where that is known.
+    """
+
+    image: int
+    box: Sequence[float]
+    label: str
+
+
+class Request(TypedDict, total=False):
+    """What :meth:`VisionGPT.invoke` takes: the words, and pictures in any form that ``images.decode`` reads.
+
+    ``pointed`` are regions that "this", "these" or "here" in the words mean, as :class:`Pointed`.
+    """
+
+    request: str
+    images: Sequence[Any]
+    pointed: Sequence[Pointed]
+
+
+def checked_request(input: Request) -> str:
+    if not isinstance(input, Mapping) or not isinstance(input.get("request"), str):
+        raise InputError('a request is given as {"request": "...", "images": [...]}')
+    request = input["request"].strip()
+    if not request:
+        raise InputError("the request is empty: say what you want done")
+    if len(request) > MAX_REQUEST_CHARACTERS:
+        raise InputError(
+            f"the request has {len(request)} characters, {MAX_REQUEST_CHARACTERS} are allowed: say it shorter"
+        )
+    return request
+
+
+def check_mentioned(request: str, count: int) -> None:
+    for mentioned in re.findall(r"(?<![\w$])\$(\d{1,2})(?![\d.,]*\d)(?!\w)", request):
+        if not 1 <= int(mentioned) <= count:
+            have = "there is none" if count == 0 else "the only one is $1" if count == 1 else f"they are $1 to ${count}"
+            raise InputError(f"there is no image ${mentioned}: of the images in this conversation {have}")
+
+
+def title_of(source: Any) -> str:
+    if isinstance(source, (str, Path)) and not str(source).startswith("data:"):
+        # The title goes into the planner's prompt: a file name must not be able to write a line of its own there.
+        # Of a web address only the path counts: the rest may hold secrets.
+        name = Path(shown(source) if isinstance(source, str) and is_web_address(source) else source).name
+        return re.sub(r"[^\w.()+-]+", "_", name)[:60] or "image"
+    return "image"
+
+
+def checked_pointed(given: Any, sizes: Sequence[tuple[int, int]]) -> list[Pointed]:
+    """What a caller handed in, as the graph keeps it: whole pixels within the image.
+
+    Args:
+        given: Mappings as :class:`Pointed`, or None.
+        sizes: Width and height of ``$1``, ``$2``, ...
+
+    Raises:
+        InputError: If a region is not of that form, lies outside its image, or they are of more than one image.
+    """
+    listed = list(given or ())
+    if len(listed) > MAX_POINTED:
+        raise InputError(f"{len(listed)} regions are pointed at, {MAX_POINTED} are allowed: point at fewer")
+    pointed = [_checked(entry, sizes) for entry in listed]
+    if len({entry["image"] for entry in pointed}) > 1:
+        raise InputError("the regions pointed at are on several images: point at one image in a request")
+    return pointed
+
+
+def _checked(entry: Any, sizes: Sequence[tuple[int, int]]) -> Pointed:
+    form = 'a region pointed at is given as {"image": 1, "box": [x1, y1, x2, y2]}'
+    try:
+        number, box = int(entry.get("image", 1)), [round(float(edge)) for edge in entry["box"]]
+        label = clean_string(str(entry.get("label", "")))[:40]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        raise InputError(form) from None
+    if len(box) != 4:
+        raise InputError(form)
+    if not 1 <= number <= len(sizes):
+        raise InputError(f"there is no image ${number} to point at: there are {len(sizes)} in this conversation")
+    width, height = sizes[number - 1]
+    x1, y1, x2, y2 = max(0, box[0]), max(0, box[1]), min(width, box[2]), min(height, box[3])
+    if x1 >= x2 or y1 >= y2:
+        raise InputError(f"nothing of the box {box} lies in ${number}, which has {width}x{height} pixels")
+    return Pointed(image=number, box=[x1, y1, x2, y2], label=label)
