@@ -51,6 +51,8 @@ def catalog() -> dict[str, ToolSpec]:
 
     found: dict[str, ToolSpec] = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):
+            continue
         members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
         found |= {member.name: member for member in members if isinstance(member, ToolSpec)}
     rank = {name: position for position, name in enumerate(_ORDER)}

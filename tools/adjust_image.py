@@ -12,8 +12,8 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import join
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
+from visiongpt_agent.tools._region_edits import MOSTLY, changed_pixels, edit_colors
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import MOSTLY, changed_pixels, edit_colors
 
 _MOST: Final = 4.0
 _ROUNDING, _VISIBLE = 2.0, 12.0

@@ -10,9 +10,9 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, VQA, VisualAnswerer
 from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._composed_answer import compose_answer
+from visiongpt_agent.tools._second_look import zoomed_in
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.composed_answer import compose_answer
-from visiongpt_agent.tools.second_look import zoomed_in
 
 
 @vision_tool(

@@ -186,7 +186,7 @@ class ToolSpec:
         A value that is no sound picture, regions, text or labels is a problem by itself, and the postconditions are
         not asked. A postcondition that raises is a doubt: the result is there, but nobody knows whether it holds.
         """
-        from visiongpt_agent.tools.soundness import unsound
+        from visiongpt_agent.tools._soundness import unsound
 
         found: list[str] = list(unsound(self.signature.returns, args, output))
         known = {**self._defaults(), **args, "output": output, "models": models}

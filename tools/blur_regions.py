@@ -12,8 +12,8 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools._region_edits import blend, colours_kept, edit_colors, edit_problems, named, require_regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import blend, colours_kept, edit_colors, edit_problems, named, require_regions
 
 _BLOCKS: Final = 6
 """Across its shorter side a region keeps this many blocks: a face of 6x6 blocks tells nobody who it is."""

@@ -13,9 +13,9 @@ from visiongpt_agent.language.english import singular
 from visiongpt_agent.models.jobs import CAPTION, DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, Captioner
 from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._composed_caption import compose_caption, faults_of_caption
+from visiongpt_agent.tools._second_look import fits_words, zoomed_in
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.composed_caption import compose_caption, faults_of_caption
-from visiongpt_agent.tools.second_look import fits_words, zoomed_in
 
 _SMALL_WORDS: Final = frozenset(
     [

@@ -10,8 +10,8 @@ from PIL import Image
 
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._region_edits import named, require_regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import named, require_regions
 
 _MARGIN: Final = 0.04
 

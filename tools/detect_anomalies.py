@@ -21,8 +21,8 @@ from visiongpt_agent.language.english import count_phrase, join, place_of
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools._damage_in_words import damage_map, damaged, windows
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.damage_in_words import damage_map, damaged, windows
 
 _SMALLEST: Final = 64
 _LABEL: Final = "anomaly"

@@ -13,8 +13,8 @@ from visiongpt_agent.language.english import count_phrase, place_of
 from visiongpt_agent.models.jobs import DETECTION_FACES, FaceDetector
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._second_look import SEEN, best_overlap, detect_again
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
 
 _SURE: Final = 0.6
 _CROP_SIDE: Final = 240

@@ -23,8 +23,7 @@ from visiongpt_agent.models.jobs import (
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, Regions
 from visiongpt_agent.tools._picking import by_colour, by_place
-from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.second_look import (
+from visiongpt_agent.tools._second_look import (
     CONFIRMED,
     SEEN,
     best_overlap,
@@ -33,6 +32,7 @@ from visiongpt_agent.tools.second_look import (
     misplaced,
     segment_again,
 )
+from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 
 _HINT: Final = 0.75
 """Things with a score of at least this share of the threshold are told as possible, but not counted."""

@@ -12,8 +12,8 @@ from visiongpt_agent.models.jobs import INSTRUCT, InstructEditor
 from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise, turned_or_moved
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise, turned_or_moved
 
 _RECOGNISED: Final = 0.25
 _DEAD: Final = 0.1

@@ -21,8 +21,8 @@ from visiongpt_agent.models.jobs import (
 from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray, Regions
+from visiongpt_agent.tools._second_look import SEEN, best_overlap, detect_again
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
 
 _SEEN: Final = 0.3
 _SAME_BOX: Final = 0.9

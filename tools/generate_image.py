@@ -9,8 +9,8 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import IMAGE_TEXT, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.pictures.likeness import contrast
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise
 
 _SMALLEST: Final = 32
 _DEAD: Final = 0.15

@@ -14,10 +14,10 @@ from visiongpt_agent.models.jobs import CONTROL, DEPTH, POSE, ControlledGenerato
 from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise, turned_or_moved
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.estimate_depth import depth_map
 from visiongpt_agent.tools.estimate_pose import estimate_pose
-from visiongpt_agent.tools.second_look import dead_share, fits_words, is_noise, turned_or_moved
 
 _SIDE: Final = 768
 _DEAD: Final = 0.1

@@ -13,9 +13,9 @@ from visiongpt_agent.language.english import a_
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools._region_edits import blend, edit_colors, edit_problems, grown, named, require_regions
+from visiongpt_agent.tools._second_look import CONFIRMED, best_overlap, fits_words
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.region_edits import blend, edit_colors, edit_problems, grown, named, require_regions
-from visiongpt_agent.tools.second_look import CONFIRMED, best_overlap, fits_words
 
 _SEED: Final = 0
 _UNCHECKED: Final = "Whether the new content shows what the prompt says was not checked."

@@ -16,8 +16,8 @@ from visiongpt_agent.pictures.likeness import contrast
 from visiongpt_agent.pictures.matting import foreground_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray
+from visiongpt_agent.tools._second_look import misplaced
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.second_look import misplaced
 
 _PLAUSIBLE: Final = (0.005, 0.98)
 _FLAT: Final = 2.0

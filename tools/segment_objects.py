@@ -21,10 +21,10 @@ from visiongpt_agent.models.jobs import (
 )
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, Regions
+from visiongpt_agent.tools._region_edits import named
+from visiongpt_agent.tools._second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
-from visiongpt_agent.tools.region_edits import named
-from visiongpt_agent.tools.second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
 
 _PADDING: Final = 0.15
 _CROPS: Final = 4

@@ -17,7 +17,7 @@ from visiongpt_agent.models.jobs import IMAGE_TEXT
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.tools.second_look import fits_words
+from visiongpt_agent.tools._second_look import fits_words
 
 Photo = Callable[[str], Image.Image]
 

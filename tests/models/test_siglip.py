@@ -20,7 +20,7 @@ from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.models.siglip import Siglip
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.tools.second_look import fits_words
+from visiongpt_agent.tools._second_look import fits_words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

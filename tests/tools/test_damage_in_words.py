@@ -12,7 +12,7 @@ from tests.bench.gallery import StandIns
 from visiongpt_agent.models.jobs import IMAGE_TEXT
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import FloatArray
-from visiongpt_agent.tools.damage_in_words import damage_map, windows
+from visiongpt_agent.tools._damage_in_words import damage_map, windows
 from visiongpt_agent.tools.detect_anomalies import detect_anomalies
 
 SIZE = (480, 360)

@@ -10,7 +10,7 @@ from tests.bench.gallery import StandIns
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, IMAGE_TEXT, ClosedDetector
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import FloatArray, Regions
-from visiongpt_agent.tools.second_look import best_overlap, detect_again, fits_words, is_noise, misplaced, zoomed_in
+from visiongpt_agent.tools._second_look import best_overlap, detect_again, fits_words, is_noise, misplaced, zoomed_in
 
 Photo = Callable[[str], Image.Image]
 

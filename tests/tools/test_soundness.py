@@ -14,8 +14,8 @@ from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._soundness import unsound
 from visiongpt_agent.tools.base import Doubt, Label, Models, ToolOutput, ToolSpec, vision_tool
-from visiongpt_agent.tools.soundness import unsound
 
 PICTURE = Image.new("RGB", (60, 40), "teal")
 BOX = Regions((60, 40), np.array([[5, 5, 30, 20]], np.float32), ("cup",))

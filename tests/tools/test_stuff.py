@@ -315,7 +315,7 @@ def test_a_shifted_outline_is_a_doubt(models: StandIns) -> None:
 
 
 def test_the_second_look_is_in_the_frame_of_the_picture(models: StandIns) -> None:
-    from visiongpt_agent.tools.second_look import mask_overlap, segment_again
+    from visiongpt_agent.tools._second_look import mask_overlap, segment_again
 
     image, sky = landscape()
     seen = segment_again(image, lambda view: ByColour().segment(view, ["sky"], threshold=0.4))

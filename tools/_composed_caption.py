@@ -16,13 +16,13 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import a_, count_phrase, join
 from visiongpt_agent.models.jobs import CAPTION
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._second_look import SEEN, best_overlap, detect_again
 from visiongpt_agent.tools.base import Label, Models, ToolOutput
 from visiongpt_agent.tools.classify_image import classify_image
 from visiongpt_agent.tools.detect_faces import detect_faces
 from visiongpt_agent.tools.detect_objects import detect_objects
 from visiongpt_agent.tools.read_codes import read_codes
 from visiongpt_agent.tools.read_text import read_text
-from visiongpt_agent.tools.second_look import SEEN, best_overlap, detect_again
 from visiongpt_agent.untrusted import quote
 
 _SURE: Final = 0.6

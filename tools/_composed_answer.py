@@ -20,8 +20,8 @@ from visiongpt_agent.language.vocabulary import read_query
 from visiongpt_agent.models.jobs import VQA
 from visiongpt_agent.pictures.colors import name_color, parse_color
 from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools._composed_caption import confirmed
 from visiongpt_agent.tools.base import Models, ToolOutput
-from visiongpt_agent.tools.composed_caption import confirmed
 from visiongpt_agent.tools.read_text import read_text
 from visiongpt_agent.tools.segment_objects import segment_objects
 from visiongpt_agent.untrusted import quote
