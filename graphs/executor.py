@@ -57,7 +57,7 @@ class Executor:
         models = self._resources.models.without(task["without"])
         outcome, begun = _Outcome(), time.perf_counter()
         try:
-            spec = self._resources.tool(proposal.tool)
+            spec = self._resources.tools.get(proposal.tool)
             if spec is None:
                 raise ToolError(f"there is no tool {proposal.tool!r} any more")
             tool = spec.bind(self._resources.store, models, task["settings"])

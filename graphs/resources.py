@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
-from visiongpt_agent.graphs.planning.pointing import select_regions
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Proposal, Signature
 from visiongpt_agent.pool import ModelPool
@@ -74,7 +73,7 @@ class Resources:
     Attributes:
         store: Pictures and regions by content.
         models: The pool as tools see it.
-        tools: All tools by name, runnable or not.
+        tools: All tools by name, runnable or not, offered or not.
         llm: Leases the chat model; the lease is held for one call.
         limits: Bounds of the loop.
         cancelled: Whether the request under way in a conversation (its thread id) has been called off; asked several
@@ -96,13 +95,13 @@ class Resources:
             return self.ask_before(proposal)
         return proposal.tool in self.ask_before
 
-    def tool(self, name: str) -> ToolSpec | None:
-        """The tool of this name; also that which no planner is shown, since only pointing puts it into a plan."""
-        return select_regions if name == select_regions.name else self.tools.get(name)
+    def offered(self) -> dict[str, ToolSpec]:
+        """The tools that planners and people are shown."""
+        return {name: spec for name, spec in self.tools.items() if spec.offered}
 
     def runnable(self) -> dict[str, ToolSpec]:
-        """The tools whose models are usable here."""
-        return {name: spec for name, spec in self.tools.items() if spec.usable(self.models)}
+        """The offered tools whose models are usable here."""
+        return {name: spec for name, spec in self.offered().items() if spec.usable(self.models)}
 
     def signatures(self) -> dict[str, Signature]:
         """The catalogue of the tools that can run here."""

@@ -45,8 +45,12 @@ _ORDER = (
 
 
 @cache
-def catalog() -> dict[str, ToolSpec]:
-    """All tools by name, in the order in which the planner sees them."""
+def catalog(*, offered: bool = True) -> dict[str, ToolSpec]:
+    """The tools by name, in the order in which the planner sees them.
+
+    Args:
+        offered: Whether to leave out those that planners and people are not offered.
+    """
     from visiongpt_agent.tools.base import ToolSpec
 
     found: dict[str, ToolSpec] = {}
@@ -55,5 +59,6 @@ def catalog() -> dict[str, ToolSpec]:
             continue
         members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
         found |= {member.name: member for member in members if isinstance(member, ToolSpec)}
+    shown = {name: spec for name, spec in found.items() if spec.offered or not offered}
     rank = {name: position for position, name in enumerate(_ORDER)}
-    return dict(sorted(found.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))
+    return dict(sorted(shown.items(), key=lambda item: (rank.get(item[0], len(rank)), item[0])))

@@ -140,6 +140,7 @@ class ToolSpec:
         checks: Its postconditions.
         ladder: Other settings to try in turn where a result did not pass them: values of keyword-only parameters that
             are no part of the contract, such as a threshold.
+        offered: Whether planners and people are shown it; a tool that is not offered runs where the graph plans it.
     """
 
     signature: Signature
@@ -149,6 +150,7 @@ class ToolSpec:
     schema: type[BaseModel]
     checks: list[Check] = field(default_factory=list)
     ladder: list[Mapping[str, Any]] = field(default_factory=list)
+    offered: bool = True
 
     @property
     def name(self) -> str:
@@ -343,7 +345,7 @@ def _check_frames(values: Mapping[str, Any]) -> None:
 
 
 def vision_tool(
-    summary: str, *, returns: Kind, needs: Sequence[str | tuple[str, ...]] = ()
+    summary: str, *, returns: Kind, needs: Sequence[str | tuple[str, ...]] = (), offered: bool = True
 ) -> Callable[[Callable[..., ToolOutput]], ToolSpec]:
     """Declare a function as a tool.
 
@@ -351,6 +353,7 @@ def vision_tool(
         summary: At most eight words for the planner's catalogue.
         returns: ``Kind.IMAGE``, ``REGIONS``, ``TEXT`` or ``LABELS``.
         needs: The jobs it cannot do without; a tuple names alternatives, the preferred first.
+        offered: Whether planners and people are shown it.
     """
 
     def declare(function: Callable[..., ToolOutput]) -> ToolSpec:
@@ -367,7 +370,8 @@ def vision_tool(
         schema = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
         description = inspect.cleandoc(function.__doc__ or summary).split("\n\nArgs:")[0].split("\n\nReturns:")[0]
         groups = tuple((need,) if isinstance(need, str) else tuple(need) for need in needs)
-        return ToolSpec(Signature(name, tuple(arguments), returns, summary), description, groups, function, schema)
+        signature = Signature(name, tuple(arguments), returns, summary)
+        return ToolSpec(signature, description, groups, function, schema, offered=offered)
 
     return declare
 

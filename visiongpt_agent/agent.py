@@ -145,7 +145,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         """The requests under way by their conversations; the event calls one off."""
         self._paused: set[str] = set()
         """Requests without a name that wait for approval: they end with the agent."""
-        known = {**catalog(), **{spec.name: spec for spec in tools}}
+        known = {**catalog(offered=False), **{spec.name: spec for spec in tools}}
         _check_known(ask_before, known)
         self._passing = Home.in_memory(store)
         self.resources = Resources(

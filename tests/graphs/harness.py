@@ -42,7 +42,7 @@ def graph_of(
     def lease() -> Iterator[LanguageModel]:
         yield llm
 
-    known = {**catalog(), **{spec.name: spec for spec in tools}}
+    known = {**catalog(offered=False), **{spec.name: spec for spec in tools}}
     asked = ask_before if callable(ask_before) else tuple(ask_before)
     return build_graph(Resources(store, pool, known, lease, limits or Limits(), cancelled, asked), saver)
 

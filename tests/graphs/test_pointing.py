@@ -12,11 +12,10 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import InputError, VisionGPT
-from visiongpt_agent.graphs.planning.pointing import grounded, select_regions, worded
+from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import parse_plan
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.regions import Regions
 from visiongpt_agent.request import Pointed, checked_pointed
 from visiongpt_agent.tools import catalog
 
@@ -107,9 +106,7 @@ def test_plans(request_: str, planned: str, expected: str) -> None:
     plan = grounded(parse_plan(planned), request_, PERSON)
 
     assert str(plan) == expected
-    plan.check(
-        {**{name: spec.signature for name, spec in catalog().items()}, select_regions.name: select_regions.signature}, 2
-    )
+    plan.check({name: spec.signature for name, spec in catalog(offered=False).items()}, 2)
 
 
 @pytest.mark.parametrize(
@@ -154,19 +151,6 @@ def test_boxes_are_cut_to_whole_pixels_of_the_image() -> None:
 
     assert checked_pointed(given, [(640, 480)]) == [{"image": 1, "box": [0, 10, 640, 100], "label": "a 'b' c"}]
     assert checked_pointed(None, []) == []
-
-
-def test_the_tool_takes_the_boxes_as_they_are_and_its_check_notices_others() -> None:
-    image = Image.new("RGB", (100, 80))
-    output = select_regions(image, ["10 10 50 40", "60 60 140 140"], ["cup", ""])
-
-    assert isinstance(output.value, Regions)
-    assert output.value.to_dicts() == [
-        {"label": "cup", "score": 1.0, "box": [10.0, 10.0, 50.0, 40.0]},
-        {"label": "region", "score": 1.0, "box": [60.0, 60.0, 100.0, 80.0]},
-    ]
-    assert select_regions.problems({"image": image, "boxes": ["10 10 50 40", "60 60 140 140"]}, output) == []
-    assert select_regions.problems({"image": image, "boxes": ["10 10 50 40"]}, output) != []
 
 
 def test_only_the_pointed_box_changes(pool: ModelPool, bus: Image.Image) -> None:
