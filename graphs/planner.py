@@ -24,6 +24,7 @@ from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.graphs.planning.queries import without_feelings
 from visiongpt_agent.graphs.resources import LanguageModel, Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
+from visiongpt_agent.language.lexicon import PICTURE
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.llm.fitting import beginnings, likeness
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
@@ -36,9 +37,7 @@ from visiongpt_agent.tools.base import ToolSpec, VisionTool
 
 logger = logging.getLogger(__name__)
 
-_SMALL_WORDS = frozenset(
-    ("the", "and", "for", "with", "from", "this", "that", "photo", "picture", "image", "img", "dsc", "pxl")
-)
+_SMALL_WORDS = frozenset((*PICTURE, "the", "and", "for", "with", "from", "this", "that", "img", "dsc", "pxl"))
 """Words of a file's name that say nothing of what is on it."""
 MOST_LINES = 24
 """So many images are listed one by one, the newest ones."""

@@ -16,6 +16,17 @@ from typing import Any, Final
 from visiongpt_agent.graphs.loop.lineage import origin
 from visiongpt_agent.graphs.state import ImageEntry, Step
 from visiongpt_agent.language.english import join, plural, singular
+from visiongpt_agent.language.lexicon import (
+    CARDINALS,
+    COLORS,
+    DETERMINERS,
+    ORDINALS,
+    PICTURE,
+    REMOVE,
+    REPLACE,
+    SHOTS,
+    one_of,
+)
 from visiongpt_agent.language.vocabulary import read_query, understand
 
 _EDITS_ANYTHING: Final = frozenset({"edit_image"})
@@ -43,11 +54,10 @@ def _wish(words: str, tools: str | Iterable[str], undone: str, argument: str = "
     return _Wish(re.compile(rf"\b(?:{words})\b", re.I), frozenset(named), undone, argument)
 
 
-_THINGS: Final = r"(?:(?:the|all|both|every|each|any|its|his|her|their|my|those|these)\s+)?"
-_COLOR: Final = (
-    r"(?:red|blue|green|yellow|orange|purple|pink|black(?! (?:and|&) white)|white|brown|gr[ae]y|gold|silver|navy|teal"
-    r"|magenta|turquoise|beige)"
-)
+_THINGS: Final = rf"(?:{one_of(DETERMINERS)}\s+)?"
+_COLOR: Final = rf"(?!black (?:and|&) white){one_of(COLORS)}"
+_PICTURE: Final = one_of((*PICTURE, *SHOTS))
+_MANY_PICTURES: Final = one_of(map(plural, (*PICTURE, *SHOTS)))
 _WISHES: Final = (
     _wish(
         r"how many|count(?! on)(?!s|ed|er)|(?<!serial )number of (?!plates)|wheres|where(?:'s| is| are)"
@@ -181,13 +191,12 @@ _WISHES: Final = (
         "I did not cut anything out.",
     ),
     _wish(
-        r"(?:remove|erase|delete|get rid of|wipe out|take out|paint (?:\w+ )?over|edit out)(?! the background"
-        r"| background| bg)",
+        rf"(?:{one_of(REMOVE)}|paint (?:\w+ )?over)(?! the background| background| bg)",
         "inpaint remove_background replace_background",
         "I did not remove anything.",
     ),
     _wish(
-        r"(?:replace|swap) (?!the background|background)(?:\w+ ){1,5}(?:with|for|by)",
+        rf"{one_of(REPLACE)} (?!the background|background)(?:\w+ ){{1,5}}(?:with|for|by)",
         "inpaint replace_background recolor_regions",
         "I did not replace anything.",
     ),
@@ -326,9 +335,8 @@ _DOMAIN: Final = {
 }
 _ASKS_FOR_THINGS: Final = re.compile(
     r"\b(?:find|locate|count|spot|detect|how many|where(?:'s| is| are)|number of|are there any|is there an?"
-    r"|segment|outline|blur|crop(?: to)?"
-    r"|remove|erase|delete|get rid of|mask (?:for|of)|recolou?r)\s+(?:me |us )?((?:the |all |all the |any "
-    r"|every |an? |my |his |her |their )?[\w'-]+(?: [\w'-]+){0,3})",
+    rf"|segment|outline|blur|crop(?: to)?|{one_of(REMOVE)}|mask (?:for|of)|recolou?r)\s+(?:me |us )?"
+    rf"((?:all the |(?:{one_of(DETERMINERS)} )?)[\w'-]+(?: [\w'-]+){{0,3}})",
     re.I,
 )
 _NOUN_ENDS: Final = re.compile(
@@ -459,12 +467,10 @@ def _is_covered(thing: str, told: str, steps: Sequence[Step]) -> bool:
 # -------------------------------------------------------------------------------------------------------------- images
 
 _EACH: Final = re.compile(
-    r"\b(?:both (?:of )?(?:the |my |these |those )?(?:pictures|photos|images|pics|ones|shots|scans|frames|pages"
-    r"|them|these)"
-    r"|each (?:picture|photo|image|one|of (?:them|these|the))|(?:for|in|of) each(?=[.,;!?]|$)"
-    r"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?(?:pictures|photos|images|pics|shots|frames"
-    r"|scans|pages)|all (?:two|three|four|of (?:them|these))|every (?:picture|photo|image|one|frame|page|scan)"
-    r"|(?:frame|picture|photo|page|image) by (?:frame|picture|photo|page|image))\b",
+    rf"\b(?:both (?:of )?(?:the |my |these |those )?(?:{_MANY_PICTURES}|ones|them|these)"
+    rf"|each (?:{_PICTURE}|one|of (?:them|these|the))|(?:for|in|of) each(?=[.,;!?]|$)"
+    rf"|(?:all|these|those) (?:the |of (?:the|these|them) |my )?(?:\w+ )?{_MANY_PICTURES}"
+    rf"|all (?:{one_of(CARDINALS)}|of (?:them|these))|every (?:{_PICTURE}|one)|{_PICTURE} by {_PICTURE})\b",
     re.I,
 )
 _BOTH_IN: Final = re.compile(r"\b(?:in|on|of|for) both(?= before| please|[.,;!?]|$)", re.I)
@@ -473,8 +479,6 @@ _LEFT_OUT: Final = re.compile(
     r"|one of|any of|which of)\b",
     re.I,
 )
-_ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth")
-_AFTER_ORDINAL: Final = r"(?: (?:picture|photo|image|pic|shot|one|page|frame|scan))"
 
 
 def _unused(text: str, steps: Sequence[Step], images: Sequence[ImageEntry], turn: int) -> Iterator[str]:
@@ -515,8 +519,8 @@ def _is_named(text: str, k: int, image: ImageEntry, count: int) -> bool:
         patterns.append(rf"(?<!\w){re.escape(title)}(?!\w)")
         if re.search(r"[_\d]", stem) and len(stem) > 3:
             patterns.append(rf"(?<!\w){re.escape(stem)}(?!\w)")
-    if count > 1 and image["origin"] == "user" and k <= len(_ORDINALS):
-        patterns.append(rf"\b{_ORDINALS[k - 1]}{_AFTER_ORDINAL}\b")
+    if count > 1 and image["origin"] == "user" and k <= len(ORDINALS):
+        patterns.append(rf"\b{ORDINALS[k - 1]} (?:{_PICTURE}|one)\b")
     found = (match for pattern in patterns for match in re.finditer(pattern, text, re.I))
     return any(
         _is_asked(text, match.start()) and not _LEFT_OUT.search(text[max(0, match.start() - 25) : match.start()])

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from visiongpt_agent.graphs.answering.wording import PICTURE, Part, is_place, read_parts, sentences
+from visiongpt_agent.graphs.answering.wording import PICTURE_LEMMA, Part, is_place, read_parts, sentences
 
 _LONGEST: Final = 8000
 """Characters of a wording that are looked at: an answer of several pages is no rewording of a few sentences."""
@@ -113,7 +113,7 @@ def _facts(number: int, told: Told) -> Iterable[_Fact]:
 
 def _tokens(part: Part) -> frozenset[str]:
     """What of a part of the account has to be told."""
-    words = {lemma for lemma in part.lemmas if lemma != PICTURE}
+    words = {lemma for lemma in part.lemmas if lemma != PICTURE_LEMMA}
     return frozenset(words | {f"#{q}" for q in part.quantities} | {f'"{q}"' for q in part.quotes})
 
 
@@ -207,8 +207,8 @@ def _says_no_more(part: Part, carried: Sequence[str], fact: _Fact, number: int) 
     own, head = fact.parts[number], fact.head(number)
     known = [*(head.words if head else ()), *own.words]
     lemmas = [word.lemma for word in known]
-    if not head and any(PICTURE in earlier.lemmas for earlier in fact.parts[:number]):
-        lemmas.append(PICTURE)  # "and flipped it": it is the picture
+    if not head and any(PICTURE_LEMMA in earlier.lemmas for earlier in fact.parts[:number]):
+        lemmas.append(PICTURE_LEMMA)  # "and flipped it": it is the picture
     if not {*part.lemmas, *carried} <= set(lemmas) or sorted(part.marks) != sorted(own.marks):
         return None
     if not _same_number(part, known, own, head) or not _same_order(part, own, head):
@@ -238,8 +238,8 @@ def _same_order(part: Part, own: Part, head: Part | None) -> bool:
     """Whether words whose order may matter (a man rides a horse) come in the account's order."""
     free = [w for w in part.lemmas if w not in own.verbs and not is_place(w) and w not in (head.verbs if head else ())]
     sequence = iter([*(head.lemmas if head else ()), *own.lemmas])
-    if PICTURE in free:
-        free.remove(PICTURE)
+    if PICTURE_LEMMA in free:
+        free.remove(PICTURE_LEMMA)
     return all(any(word == other for other in sequence) for word in free)
 
 

@@ -7,13 +7,15 @@ from typing import Final
 
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import AgentState
+from visiongpt_agent.language.english import plural
+from visiongpt_agent.language.lexicon import DAYTIMES, FAREWELLS, GREETINGS, ORDINALS, PICTURE, PRAISE, THANKS, one_of
 
-_THANKS = re.compile(r"\b(thanks?|thank you|thx|cheers|merci|danke|gracias|perfect|great|lovely|awesome)\b", re.I)
-_BYE = re.compile(r"\b(bye|goodbye|good night|see you|that'?s (it|all))\b", re.I)
-_GREETING = re.compile(r"^\W*(hi|hiya|hello|hey|good (morning|evening|afternoon|day)|yo|hallo|bonjour|hola)\b", re.I)
+_THANKS = re.compile(rf"\b{one_of((*THANKS, *PRAISE))}\b", re.I)
+_BYE = re.compile(rf"\b(?:{one_of(FAREWELLS)}|that'?s (?:it|all))\b", re.I)
+_GREETING = re.compile(rf"^\W*(?:{one_of(GREETINGS)}|(?:good|guten) {one_of(DAYTIMES)})\b", re.I)
 _WHO = re.compile(r"\b(who|what) (are|r) (you|u)\b|\bwho (made|built|wrote|trained)\b|\byour name\b", re.I)
 _PRIVACY = re.compile(
-    r"\b(keep|store|save|share|upload|send|privacy|private|delete)\b.*\b(photo|picture|image|data|them)", re.I
+    rf"\b(?:keep|store|save|share|upload|send|privacy|private|delete)\b.*\b{one_of((*PICTURE, 'data', 'them'))}", re.I
 )
 
 _WHAT_I_AM: Final = (
@@ -90,7 +92,7 @@ def explain_decline(reason: str, state: AgentState, resources: Resources) -> str
         return "That needs a picture, and none was given: hand one in with the request."
     own = reason.startswith("no usable plan was made (")
     told = reason.strip(" .") if own or _is_plain(reason, state["request"]) else "no tool here does what is asked"
-    if not own and re.search(r"\b(image|picture|photo)\b", reason):
+    if not own and re.search(rf"\b{one_of(PICTURE)}\b", reason):
         names = ", ".join(f"${k} ({entry['title']})" for k, entry in enumerate(state["images"], 1))
         return f"I cannot do that: {told}. The images here are {names}."
     return f"I cannot do that: {told}. Ask me what I can do to see what is possible."
@@ -117,9 +119,11 @@ _REFUSAL: Final = frozenset(
             "without",
             "only",
         ),
-        *("image", "images", "picture", "pictures", "photo", "photos", "given", "named", "such", "need", "needs"),
+        *PICTURE,
+        *map(plural, PICTURE),
+        *("given", "named", "such", "need", "needs"),
         *("asked", "request", "supported", "model", "available", "possible", "else", "what", "works"),
-        *("second", "third", "fourth", "fifth", "sixth", "tenth"),
+        *ORDINALS,
         *("audio", "sound", "music", "speech", "video", "animation", "e-mail", "email", "mail", "printing", "print"),
         *("web", "internet", "search", "browsing", "file", "files", "code", "payment", "calendar", "text", "writing"),
         *("document", "documents", "names", "name", "identity", "person", "people", "medical", "advice"),

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from visiongpt_agent.language.english import NUMBER_WORDS, singular
+from visiongpt_agent.language.english import singular
+from visiongpt_agent.language.lexicon import ARTICLES, CARDINALS, ORDINALS, PICTURE, POINTING, POSSESSIVES, TENS
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_ARTICLES: Final = _set("the a an this that these those my your our its their his her")
+_ARTICLES: Final = frozenset((*ARTICLES, *POINTING, *POSSESSIVES))
 _PRONOUNS: Final = _set("it its they them their theirs he she him his her hers which who whom whose this these those")
 _BE: Final = _set("is are was were be been being am has have had having does do did")
 _SEEING: Final = _set(
@@ -95,7 +96,7 @@ _IRREGULAR: Final = {
     **{"does": "do", "has": "have", "drew": "draw", "drawn": "draw", "lay": "lie", "stood": "stand", "sat": "sit"},
 }
 _SAME: Final = {
-    **dict.fromkeys(("photo", "photograph", "image", "pic"), "picture"),
+    **dict.fromkeys(PICTURE, "picture"),
     **{"rotate": "turn", "mirror": "flip", "upscale": "enlarge", "magnify": "enlarge", "erase": "remove"},
     **{"delete": "remove", "trace": "outline", "segment": "outline", "increase": "raise", "boost": "raise"},
     **{"decrease": "lower", "reduce": "lower", "trim": "crop", "colour": "color", "recolour": "recolor"},
@@ -113,14 +114,11 @@ _LINKS: Final = _set(
     " across around instead via per infront without"
 )
 _SEPARATORS: Final = _set("and or but while whereas then plus")
-_UNITS: Final = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _QUANTITIES: Final = {
-    **{word: str(number) for number, word in enumerate(NUMBER_WORDS) if number},
-    **{"thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18"},
-    **{"nineteen": "19"},
-    **{tens: str(10 * i) for i, tens in enumerate(_TENS, 2)},
-    **{f"{tens}-{unit}": str(10 * i + j) for i, tens in enumerate(_TENS, 2) for j, unit in enumerate(_UNITS) if j},
+    **{word: str(number) for number, word in enumerate(CARDINALS, 1)},
+    **{tens: str(10 * i) for i, tens in enumerate(TENS, 2)},
+    **{f"{ten}-{unit}": str(10 * i + j) for i, ten in enumerate(TENS, 2) for j, unit in enumerate(CARDINALS[:9], 1)},
+    **{word: word for word in ORDINALS},
     **{"dozen": "12", "pair": "2", "couple": "2", "both": "2", "twice": "2", "double": "2", "duo": "2", "trio": "3"},
     **{"triple": "3", "thrice": "3", "single": "1", "sole": "1", "lone": "1", "once": "1", "everything": "all"},
     **{"every": "all", "everyone": "all"},
@@ -129,7 +127,7 @@ _QUANTITIES: Final = {
         for word in _set(
             "hundred thousand million billion dozens hundreds thousands half third quarter several some many few"
             " multiple numerous various most all each another more less fewer additional extra lot lots plenty majority"
-            " countless handful bunch quadruple first second fourth fifth sixth seventh eighth ninth tenth last next"
+            " countless handful bunch quadruple last next"
         )
     },
 }
@@ -325,7 +323,7 @@ _VERB_STEMS: Final = _stems(_VERBS)
 _PLACE_STEMS: Final = _stems(_PLACES)
 _DOUBT_STEMS: Final = {_stem(word): kind for word, kind in _DOUBTS.items()}
 _PRONOUN_SUBJECTS: Final = _PRONOUNS - _ARTICLES
-PICTURE: Final = _stem("picture")
+PICTURE_LEMMA: Final = _stem("picture")
 
 
 def is_place(lemma: str) -> bool:

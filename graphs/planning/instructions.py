@@ -13,16 +13,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from visiongpt_agent.language.english import singular
+from visiongpt_agent.language.lexicon import BLUR, MEDIA, PICTURE, POINTING, POSSESSIVES, REMOVE, REPLACE, one_of
 from visiongpt_agent.plan import MAX_PROPOSALS, Plan, Proposal, Ref, Value
 
 Call = tuple[str, dict[str, Value]]
 
-_THE: Final = r"(?:(?:all |both )?(?:the|that|this|those|these|all|any|my|our) )?"
-_IT: Final = r"(?:(?:it|this|that|everything|(?:the )?(?:whole )?(?:picture|image|photo|photograph|thing)) )?"
-_MEDIUM: Final = (
-    r"(?:painting|drawing|sketch|watercolou?r|aquarelle|etching|engraving|woodcut|linocut|lithograph|mosaic|fresco"
-    r"|cartoon|comic|print|stained glass)"
-)
+_THE: Final = rf"(?:(?:all |both )?{one_of(('the', *POINTING, *POSSESSIVES, 'all', 'any'))} )?"
+_IT: Final = rf"(?:(?:it|this|that|everything|(?:the )?(?:whole )?{one_of((*PICTURE, 'thing'))}) )?"
+_MEDIUM: Final = one_of(MEDIA)
 _LOOKS: Final = frozenset(
     {
         *("noise", "grain", "blur", "haze", "fog", "mist", "glare", "cast", "tint", "vignette", "distortion", "moire"),
@@ -126,10 +124,10 @@ def _stylize(image: Value, match: re.Match[str], first: int) -> Sequence[Call]:
 
 
 _RULES: Final[Sequence[tuple[re.Pattern[str], Callable[[Value, re.Match[str], int], Sequence[Call] | None]]]] = (
-    (re.compile(rf"(?:remove|erase|delete|get rid of|take away|take out) {_THE}(?P<what>.+)", re.I), _remove),
-    (re.compile(rf"(?:replace|swap) {_THE}(?P<what>.+?) (?:with|by|for) (?:an? |some )?(?P<by>.+)", re.I), _replace),
+    (re.compile(rf"{one_of(REMOVE)} {_THE}(?P<what>.+)", re.I), _remove),
+    (re.compile(rf"{one_of(REPLACE)} {_THE}(?P<what>.+?) (?:with|by|for) (?:an? |some )?(?P<by>.+)", re.I), _replace),
     (re.compile(rf"crop {_IT}(?:down )?to {_THE}(?P<what>.+)", re.I), _crop),
-    (re.compile(rf"(?:blur|pixelate|anonymi[sz]e) {_THE}(?P<what>.+)", re.I), _blur),
+    (re.compile(rf"{one_of(BLUR)} {_THE}(?P<what>.+)", re.I), _blur),
     (re.compile(rf"hide {_THE}(?P<what>faces?)", re.I), _blur),
     (
         re.compile(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_CARDINALS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NOUN: Final = r"(?:image|picture|photo|photograph|pic|foto|shot|scan|upload|attachment)"
-_ORDINAL: Final = rf"(?:{'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
+from visiongpt_agent.language.lexicon import CARDINALS, ORDINALS, PICTURE, one_of
+
+_NOUN: Final = one_of((*PICTURE, "shot", "scan", "upload", "attachment"))
+_ORDINAL: Final = rf"(?:{one_of(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
+_CARDINAL: Final = one_of(CARDINALS)
 _BY_ORDINAL: Final = re.compile(
     rf"(?:\bthe |^|[.!?:;] |\b(?:in|on|of|from|for) )({_ORDINAL}(?:(?:, | and | or |, and |/){_ORDINAL})*) {_NOUN}s?\b"
     r"(?! (?:from the (?:left|right|top|bottom)|on the wall|in the row|frame|book|album|hook))"
 )
 _BY_NUMBER: Final = re.compile(
-    rf"\b{_NOUN} (?:number |numero |no\.? ?|nr\.? ?|# ?)(\d{{1,2}}|{'|'.join(_CARDINALS)})\b"
-    rf"|(?<=\w ){_NOUN} (\d|1\d|{'|'.join(_CARDINALS)})\b(?! (?:[a-z]{{3,}}s|degrees?|clockwise|percent)\b|[°%.,]\d?)"
+    rf"\b{_NOUN} (?:number |numero |no\.? ?|nr\.? ?|# ?)(\d{{1,2}}|{_CARDINAL})\b"
+    rf"|(?<=\w ){_NOUN} (\d|1\d|{_CARDINAL})\b(?! (?:[a-z]{{3,}}s|degrees?|clockwise|percent)\b|[°%.,]\d?)"
 )
 
 
@@ -36,14 +37,14 @@ def missing_image(request: str, images: int) -> str:
 
 
 def _number(word: str) -> int:
-    for names in (_ORDINALS, _CARDINALS):
+    for names in (ORDINALS, CARDINALS):
         if word in names:
             return names.index(word) + 1
     return int(re.sub(r"\D", "", word))
 
 
 def _spoken(number: int) -> str:
-    if number <= len(_ORDINALS):
-        return _ORDINALS[number - 1]
+    if number <= len(ORDINALS):
+        return ORDINALS[number - 1]
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number not in (11, 12, 13) else "th"
     return f"{number}{ending}"

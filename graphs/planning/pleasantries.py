@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_CORE: Final = frozenset(
-    {
-        *("hi", "hello", "hey", "hiya", "howdy", "greetings", "goodbye", "bye"),
-        *("thanks", "thank", "thx", "ta", "cheers"),
-        *("bonjour", "merci", "hallo", "danke", "hola", "gracias", "ciao", "grazie", "servus", "namaste"),
-    }
-)
-_TIMES: Final = frozenset(("morning", "afternoon", "evening", "day", "night", "morgen", "tag", "abend"))
+from visiongpt_agent.language.lexicon import DAYTIMES, FAREWELLS, GREETINGS, PRAISE, THANKS
+
+_CORE: Final = frozenset((*GREETINGS, *THANKS, *FAREWELLS))
 _BESIDE: Final = frozenset(
     {
         *("good", "guten", "there", "again", "everyone", "everybody", "all", "folks", "friend", "mate", "dear", "to"),
         *("you", "so", "very", "much", "many", "a", "an", "lot", "bunch", "million", "oh", "ok", "okay", "well", "and"),
-        *("great", "perfect", "nice", "lovely", "wonderful", "excellent", "brilliant", "super", "that", "that's", "is"),
-        *("for", "now", "your", "help", "schön", "vielen", "muchas", "beaucoup", "be", "will", "it"),
+        *PRAISE,
+        *(
+            "that",
+            "that's",
+            "is",
+            "for",
+            "now",
+            "your",
+            "help",
+            "schön",
+            "vielen",
+            "muchas",
+            "beaucoup",
+            "be",
+            "will",
+            "it",
+        ),
     }
 )
 
@@ -33,4 +43,4 @@ def is_pleasantry(request: str) -> bool:
     if not left or re.search(r"[\d$#]", request):
         return False
     greeted = {"good", "guten"} & set(words) or "!" in request
-    return all(word in _CORE or (word in _TIMES and greeted) for word in left) and len(words) <= 10
+    return all(word in _CORE or (word in DAYTIMES and greeted) for word in left) and len(words) <= 10

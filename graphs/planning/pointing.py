@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from visiongpt_agent.language.lexicon import BLUR, PICTURE, REMOVE, REPLACE, one_of
 from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.plan import Plan, Proposal, Ref, Value
 from visiongpt_agent.request import Pointed
@@ -35,10 +36,13 @@ _THINGS: Final = (
     *("faces", "people", "man", "woman", "child", "guy", "girl", "boy", "animal", "number", "code", "plate", "logo"),
     *("tree", "building", "window", "door", "wall", "shirt", "hair", "car", "scratch", "stain", "line", "label"),
 )
-_WHOLE: Final = r"(?:picture|photo|photograph|image|shot|pic)s?\b"
+_WHOLE: Final = rf"{one_of((*PICTURE, 'shot'), plural=True)}\b"
 _NO_ADJECTIVE: Final = r"(?:an?|the|in|on|at|of|to|or|and|with|into|like|from|out|by)\b"
-_ON_REGIONS: Final = (
-    r"remove|erase|delete|blur|hide|crop|crop to|zoom in on|recolou?r|cut out|read|replace|segment|outline|get rid of"
+_ON_REGIONS: Final = one_of(
+    (
+        *(*REMOVE, *REPLACE, *BLUR, "hide", "crop", "crop to", "zoom in on", "recolor", "recolour", "cut out"),
+        *("read", "segment", "outline"),
+    )
 )
 
 

@@ -21,6 +21,7 @@ from functools import cache
 from typing import Final
 
 from visiongpt_agent.language.english import join, plural, singular, split_head
+from visiongpt_agent.language.lexicon import CARDINALS, DETERMINERS, PICTURE, SHOTS, one_of
 
 COCO: Final[tuple[str, ...]] = (
     *("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light"),
@@ -89,16 +90,15 @@ _PLACES: Final[Mapping[str, str]] = {
 }
 _SKIPPED: Final = frozenset(
     {
-        *("a", "an", "the", "all", "every", "each", "any", "some", "both", "my", "your", "his", "her", "its", "our"),
-        *("their", "this", "that", "these", "those", "one", "two", "three", "four", "five", "six", "several", "many"),
+        *DETERMINERS,
+        *CARDINALS,
+        *("some", "several", "many"),
     }
 )
 _QUANTITY: Final = re.compile(
     r"^(?:pair|couple|piece|group|bunch|crowd|herd|flock|row|stack|pile|number|pack|set|line|team)s? of (?!the |a |an )"
 )
-_ENDINGS: Final = re.compile(
-    r"\s+(?:in|on|of|from)\s+(?:the|this|that)\s+(?:picture|image|photo|photograph|scene|shot|frame)$"
-)
+_ENDINGS: Final = re.compile(rf"\s+(?:in|on|of|from)\s+(?:the|this|that)\s+{one_of((*PICTURE, *SHOTS, 'scene'))}$")
 _PLACE_ENDING: Final = re.compile(
     r"\s+(?:on|in|at|to)\s+the\s+(?:far\s+|very\s+)?(left|right|top|bottom|middle|centre|center)(?:\s+(?:side|half))?$"
 )
