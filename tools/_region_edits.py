@@ -1,9 +1,9 @@
-"""What the tools that edit regions share: naming what they edited, keeping transparency, checking what they touched."""
+"""What the tools that edit regions share: naming what they edited, checking what they touched."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -34,15 +34,6 @@ def require_regions(regions: Regions, action: str) -> None:
     """
     if not len(regions):
         raise ToolError(f"there is nothing to {action}: no region was found")
-
-
-def edit_colors(image: Image.Image, edit: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Apply an edit that knows RGB only; a transparent picture keeps its transparency."""
-    edited = edit(image.convert("RGB"))
-    if image.mode == "RGBA":
-        edited = edited.convert("RGBA")
-        edited.putalpha(image.getchannel("A"))
-    return edited
 
 
 def blend(before: Image.Image, after: Image.Image, weight: FloatArray) -> Image.Image:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from visiongpt_agent.models.jobs import IMAGE_TEXT, ImageTextMatcher
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
 if TYPE_CHECKING:

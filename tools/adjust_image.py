@@ -10,9 +10,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import join
+from visiongpt_agent.pictures.transparency import edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
-from visiongpt_agent.tools._region_edits import MOSTLY, changed_pixels, edit_colors
+from visiongpt_agent.tools._region_edits import MOSTLY, changed_pixels
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _MOST: Final = 4.0

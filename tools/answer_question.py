@@ -8,7 +8,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, VQA, VisualAnswerer
-from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools._composed_answer import compose_answer
 from visiongpt_agent.tools._second_look import zoomed_in

@@ -8,7 +8,8 @@ A tool is one function on plain value types, in one module of this folder::
 
 Its annotations are the contract: ``Image.Image`` arguments take references to pictures, ``Regions`` arguments
 references to regions, the rest are plain values. A keyword-only argument ``models: Models`` gives access to models.
-The planner's catalogue line, the JSON schema, the grammar of plans and the LangChain tool are all made from it.
+A tool that looks at pictures is given transparent ones as a person sees them; one that hands a picture back is given
+colours and alpha. The planner's catalogue line, the JSON schema, the grammar of plans and the LangChain tool are all made from it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from visiongpt_agent.errors import InputError, ToolError, VisionGPTError
 from visiongpt_agent.pictures.images import ImageStore, Provenance
+from visiongpt_agent.pictures.transparency import ground_for, visible
 from visiongpt_agent.plan import Argument, Kind, Signature, Value
 from visiongpt_agent.redaction import redacted
 from visiongpt_agent.regions import Regions
@@ -141,6 +143,8 @@ class ToolSpec:
         ladder: Other settings to try in turn where a result did not pass them: values of keyword-only parameters that
             are no part of the contract, such as a threshold.
         offered: Whether planners and people are shown it; a tool that is not offered runs where the graph plans it.
+        opaque: Whether it and its postconditions are given pictures as a person sees them, in mode RGB, in place of
+            transparent ones.
     """
 
     signature: Signature
@@ -151,6 +155,7 @@ class ToolSpec:
     checks: list[Check] = field(default_factory=list)
     ladder: list[Mapping[str, Any]] = field(default_factory=list)
     offered: bool = True
+    opaque: bool = False
 
     @property
     def name(self) -> str:
@@ -158,7 +163,8 @@ class ToolSpec:
 
     def __call__(self, *args: Any, **kwargs: Any) -> ToolOutput:
         """Call the tool's function on values, and with ``models=`` where it takes it."""
-        return self.function(*args, **kwargs)
+        values = self._as_shown({**dict(enumerate(args)), **kwargs})
+        return self.function(*(values.pop(place) for place in range(len(args))), **values)
 
     def check(self, postcondition: Check) -> Check:
         """Decorator: declare a postcondition beside the tool.
@@ -191,7 +197,7 @@ class ToolSpec:
         from visiongpt_agent.tools._soundness import unsound
 
         found: list[str] = list(unsound(self.signature.returns, args, output))
-        known = {**self._defaults(), **args, "output": output, "models": models}
+        known = {**self._defaults(), **self._as_shown(args), "output": output, "models": models}
         for postcondition in [] if found else self.checks:
             wanted = inspect.signature(postcondition).parameters
             if "models" in wanted and models is None:
@@ -236,6 +242,14 @@ class ToolSpec:
             metadata={"returns": str(self.signature.returns), "summary": self.signature.summary},
         )
 
+    def _as_shown(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Arguments with the pictures among them as the tool is to have them."""
+        pictures = {key: value for key, value in values.items() if isinstance(value, Image.Image)}
+        if not self.opaque or not pictures:
+            return dict(values)
+        ground = ground_for(*pictures.values())
+        return {**values, **{key: visible(picture, ground) for key, picture in pictures.items()}}
+
     def _defaults(self) -> dict[str, Any]:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
@@ -267,7 +281,7 @@ class VisionTool(BaseTool):
             values, parents = self._resolve(kwargs)
             takes_models = "models" in inspect.signature(self.spec.function).parameters
             own = {**self.settings, "models": self.models} if takes_models else self.settings
-            output = self.spec.function(**values, **own)
+            output = self.spec(**values, **own)
             review = self.spec.review(values, output, self.models)
             return output.summary, self._artifact(output, kwargs, parents, review)
         except VisionGPTError as error:
@@ -345,7 +359,12 @@ def _check_frames(values: Mapping[str, Any]) -> None:
 
 
 def vision_tool(
-    summary: str, *, returns: Kind, needs: Sequence[str | tuple[str, ...]] = (), offered: bool = True
+    summary: str,
+    *,
+    returns: Kind,
+    needs: Sequence[str | tuple[str, ...]] = (),
+    offered: bool = True,
+    opaque: bool | None = None,
 ) -> Callable[[Callable[..., ToolOutput]], ToolSpec]:
     """Declare a function as a tool.
 
@@ -354,7 +373,10 @@ def vision_tool(
         returns: ``Kind.IMAGE``, ``REGIONS``, ``TEXT`` or ``LABELS``.
         needs: The jobs it cannot do without; a tuple names alternatives, the preferred first.
         offered: Whether planners and people are shown it.
+        opaque: Whether it looks at pictures and is given transparent ones as a person sees them, in mode RGB. By
+            default tools that hand back a picture edit: they are given colours and alpha, and keep the two apart.
     """
+    looks = returns is not Kind.IMAGE if opaque is None else opaque
 
     def declare(function: Callable[..., ToolOutput]) -> ToolSpec:
         name = function.__name__
@@ -371,7 +393,7 @@ def vision_tool(
         description = inspect.cleandoc(function.__doc__ or summary).split("\n\nArgs:")[0].split("\n\nReturns:")[0]
         groups = tuple((need,) if isinstance(need, str) else tuple(need) for need in needs)
         signature = Signature(name, tuple(arguments), returns, summary)
-        return ToolSpec(signature, description, groups, function, schema, offered=offered)
+        return ToolSpec(signature, description, groups, function, schema, offered=offered, opaque=looks)
 
     return declare
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.pictures.transparency import edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
-from visiongpt_agent.tools._region_edits import blend, colours_kept, edit_colors, edit_problems, named, require_regions
+from visiongpt_agent.tools._region_edits import blend, colours_kept, edit_problems, named, require_regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _BLOCKS: Final = 6

@@ -11,7 +11,7 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import singular
 from visiongpt_agent.models.jobs import CAPTION, DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, Captioner
-from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools._composed_caption import compose_caption, faults_of_caption
 from visiongpt_agent.tools._second_look import fits_words, zoomed_in

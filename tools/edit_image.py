@@ -9,8 +9,8 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import INSTRUCT, InstructEditor
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise, turned_or_moved
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool

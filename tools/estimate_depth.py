@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from visiongpt_agent.models.jobs import DEPTH, DepthEstimator
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import contrast
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
@@ -20,7 +20,7 @@ _AGREES, _RESEMBLES = 0.85, 0.5
 _SURELY, _FAR_OFF = 0.95, 0.8
 
 
-@vision_tool("depth map", returns=Kind.IMAGE, needs=(DEPTH,))
+@vision_tool("depth map", returns=Kind.IMAGE, needs=(DEPTH,), opaque=True)
 def estimate_depth(image: Image.Image, *, models: Models) -> ToolOutput:
     """Estimate how near each part of the picture is.
 

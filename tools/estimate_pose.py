@@ -18,7 +18,7 @@ from visiongpt_agent.models.jobs import (
     OpenVocabularyDetector,
     PoseEstimator,
 )
-from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools._second_look import SEEN, best_overlap, detect_again

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import CONTROL, DEPTH, POSE, ControlledGenerator
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise, turned_or_moved
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
@@ -41,7 +41,7 @@ _BONES: Final = (
 )
 
 
-@vision_tool("new image keeping edges, depth or pose", returns=Kind.IMAGE, needs=(CONTROL,))
+@vision_tool("new image keeping edges, depth or pose", returns=Kind.IMAGE, needs=(CONTROL,), opaque=True)
 def generate_with_control(
     image: Image.Image, prompt: str, control: Literal["edges", "depth", "pose"] = "edges", *, models: Models
 ) -> ToolOutput:

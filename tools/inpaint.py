@@ -11,9 +11,10 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import a_
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.transparency import edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
-from visiongpt_agent.tools._region_edits import blend, edit_colors, edit_problems, grown, named, require_regions
+from visiongpt_agent.tools._region_edits import blend, edit_problems, grown, named, require_regions
 from visiongpt_agent.tools._second_look import CONFIRMED, best_overlap, fits_words
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 

@@ -10,9 +10,10 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pictures.colors import RGB, color_difference, name_color, parse_color, to_lab
+from visiongpt_agent.pictures.transparency import edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
-from visiongpt_agent.tools._region_edits import blend, edit_colors, edit_problems, named, require_regions
+from visiongpt_agent.tools._region_edits import blend, edit_problems, named, require_regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _DARKEST, _LIGHTEST = 9.0, 93.0

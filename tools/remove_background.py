@@ -11,9 +11,9 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, ForegroundSegmenter
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import contrast
 from visiongpt_agent.pictures.matting import foreground_colors
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray
 from visiongpt_agent.tools._second_look import misplaced

@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.pictures.colors import RGB, parse_color
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import mean_difference
 from visiongpt_agent.pictures.matting import foreground_colors
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
 from visiongpt_agent.tools.remove_background import cut_out, misplaced_foreground

@@ -10,8 +10,8 @@ from PIL import Image, ImageOps
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import STYLE, STYLE_FILTER, StyleFilter, Stylizer
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
 

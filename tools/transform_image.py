@@ -12,7 +12,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import join
-from visiongpt_agent.pictures.images import flatten
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import UPSCALE, Upscaler
-from visiongpt_agent.pictures.images import flatten
 from visiongpt_agent.pictures.likeness import contrast, psnr, worst_tile
+from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
 

@@ -55,7 +55,7 @@ def draw(picture: Image.Image, drawing: Drawing, width: int = COLUMNS) -> str:
         drawing: How.
         width: Columns that there are.
     """
-    from visiongpt_agent.pictures.images import flatten
+    from visiongpt_agent.pictures.transparency import flatten
 
     columns, rows = _size(picture, min(width, COLUMNS))
     plain = flatten(picture)

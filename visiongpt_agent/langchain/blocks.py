@@ -43,7 +43,7 @@ def thumbnail_url(image: Image.Image, *, pixels: int = 256) -> str:
 
 
 def _jpeg(image: Image.Image, pixels: int) -> bytes:
-    from visiongpt_agent.pictures.images import flatten
+    from visiongpt_agent.pictures.transparency import flatten
 
     small, buffer = image.copy(), io.BytesIO()
     small.thumbnail((pixels, pixels))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.files import TemporaryFolder, remove_leftovers, write_atomically
+from visiongpt_agent.pictures.transparency import without_hidden
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,15 +71,6 @@ def decode(source: Any, *, name: str = "") -> Image.Image:
         path = Path(source)
         return _decode_bytes(_read_file(path), name or str(path))
     raise InputError(f"a {type(source).__name__} is no picture: give a path, bytes, a PIL image or a numpy array")
-
-
-def flatten(image: Image.Image, ground: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
-    """The picture in mode RGB, what is transparent laid over a ground colour, white by default."""
-    from PIL import Image
-
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    return Image.alpha_composite(Image.new("RGBA", image.size, (*ground, 255)), image.convert("RGBA")).convert("RGB")
 
 
 def _read_file(path: Path) -> bytes:
@@ -157,9 +149,7 @@ def _to_8bit(image: Image.Image, name: str) -> Image.Image:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith(("I", "F")):
             upright = _scale_depth(upright)
-        clean: Image.Image = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-        if clean.mode == "RGBA" and clean.getchannel("A").getextrema()[0] == 255:
-            clean = clean.convert("RGB")
+        clean = without_hidden(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
     except InputError:
         raise
     except Exception as error:

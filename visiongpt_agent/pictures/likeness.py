@@ -58,6 +58,6 @@ def _pixels(image: Image.Image) -> npt.NDArray[np.float32]:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    from visiongpt_agent.pictures.images import flatten
+    from visiongpt_agent.pictures.transparency import flatten
 
     return flatten(image)
