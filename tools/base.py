@@ -9,7 +9,8 @@ A tool is one function on plain value types, in one module of this folder::
 Its annotations are the contract: ``Image.Image`` arguments take references to pictures, ``Regions`` arguments
 references to regions, the rest are plain values. A keyword-only argument ``models: Models`` gives access to models.
 A tool that looks at pictures is given transparent ones as a person sees them; one that hands a picture back is given
-colours and alpha. The planner's catalogue line, the JSON schema, the grammar of plans and the LangChain tool are all made from it.
+colours and alpha. The planner's catalogue line, the JSON schema, the grammar of plans and the LangChain tool are all
+made from the function.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ class ToolSpec:
     def __call__(self, *args: Any, **kwargs: Any) -> ToolOutput:
         """Call the tool's function on values, and with ``models=`` where it takes it."""
         values = self._as_shown({**dict(enumerate(args)), **kwargs})
-        return self.function(*(values.pop(place) for place in range(len(args))), **values)
+        positional = [values.pop(place) for place in range(len(args))]
+        return self.function(*positional, **values)
 
     def check(self, postcondition: Check) -> Check:
         """Decorator: declare a postcondition beside the tool.

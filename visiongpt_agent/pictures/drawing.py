@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.pictures.transparency import visible
 from visiongpt_agent.regions import BoolArray, Regions
 
 PALETTE: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
@@ -36,7 +37,7 @@ def draw_regions(image: Image.Image, regions: Regions) -> Image.Image:
     Things of one label share one colour and are numbered; from the eighth label on the colours come again with dashed
     lines. Masks are tinted and hatched, and outlined. Boxes have a dark rim, so that they stand out on any ground.
     Labels stay inside the picture and, where there is room, off each other; where there is none they shrink to their
-    number.
+    number. A transparent picture is drawn on as a person sees it.
 
     Returns:
         A picture of mode RGB, of the same size.
@@ -49,7 +50,7 @@ def draw_regions(image: Image.Image, regions: Regions) -> Image.Image:
             f"the regions belong to a picture of {regions.size[0]}x{regions.size[1]} pixels, this one has "
             f"{image.width}x{image.height}: draw them on their own picture"
         )
-    canvas = image.convert("RGB")
+    canvas = visible(image)
     marks = _marks(regions)
     line = max(1 if min(canvas.size) < 200 else 2, round(min(canvas.size) / 240))
     if regions.masks is not None:
@@ -81,7 +82,7 @@ def draw_heat(image: Image.Image, heat: Image.Image) -> Image.Image:
     degrees = np.asarray(heat.convert("L").resize(image.size, Image.Resampling.BILINEAR))
     colours = cv2.applyColorMap(degrees, cv2.COLORMAP_INFERNO)[:, :, ::-1].astype(np.float32)
     share = np.minimum(degrees[..., None] / 255 * 2, 1) * _HEAT
-    blended = np.asarray(image.convert("RGB"), np.float32) * (1 - share) + colours * share
+    blended = np.asarray(visible(image), np.float32) * (1 - share) + colours * share
     return Image.fromarray(np.rint(blended).astype(np.uint8))
 
 
