@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Conversation, Event, VisionGPT
+    from visiongpt_agent.agent import Event, VisionGPT
     from visiongpt_agent.errors import InputError, PlanError, StateError, ToolError, VisionGPTError, WeightsError
     from visiongpt_agent.graphs.resources import Limits
     from visiongpt_agent.langchain.message_graph import message_graph
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from visiongpt_agent.result import VisionResult
     from visiongpt_agent.samples import sample_photo
     from visiongpt_agent.settings import Settings
+    from visiongpt_agent.state.snapshots import Conversation
 
 _HOMES = {
-    "Conversation": "agent",
+    "Conversation": "state.snapshots",
     "Event": "agent",
     "ImageStore": "pictures.images",
     "InputError": "errors",

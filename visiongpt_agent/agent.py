@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from visiongpt_agent.errors import InputError, StateError, WeightsError
+from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.graphs.answering.report import build_result
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
@@ -30,22 +30,27 @@ from visiongpt_agent.pictures.sources import Sources
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.request import Request, check_mentioned, checked_pointed, checked_request, title_of
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.state import Home
+from visiongpt_agent.state import ConversationStore
+from visiongpt_agent.state.snapshots import (
+    STATE_VERSION,
+    VERSION_KEY,
+    Conversation,
+    existing_snapshot,
+    newest_snapshot,
+    snapshot_after,
+    summary,
+    unknown_conversation,
+)
 from visiongpt_agent.tools import catalog
 
 if TYPE_CHECKING:
-    from langgraph.types import StateSnapshot
-
     from visiongpt_agent.plan import Proposal
     from visiongpt_agent.result import VisionResult
     from visiongpt_agent.tools.base import ToolSpec
 
 MAX_IMAGES: Final = 50
-STATE_VERSION: Final = 1
-"""Of what the graph keeps of a conversation; one more where an older version could not go on with it."""
-
-_VERSION_KEY: Final = "visiongpt_state"
 _ASK_KEY: Final = "visiongpt_ask_before"
+"""Where a checkpoint's metadata has the names of the tools that wait for approval."""
 
 
 class Event(TypedDict, total=False):
@@ -67,33 +72,18 @@ class Event(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """A conversation that is kept.
+class _Workspace:
+    """Kept conversations, and the graph that works on them."""
 
-    Attributes:
-        thread_id: Its name.
-        request: The last request.
-        status: How that went: one of :class:`VisionResult`'s, ``unfinished`` where it was interrupted or is still going
-            on, ``unreadable`` where it is damaged or of another version.
-        requests: How many there were.
-        images: How many pictures it has.
-        updated: When it was last worked on, as ISO 8601 in UTC.
-    """
-
-    thread_id: str
-    request: str = ""
-    status: str = "unreadable"
-    requests: int = 0
-    images: int = 0
-    updated: str = ""
+    conversations: ConversationStore
+    graph: Graph
 
 
 @dataclass(frozen=True)
-class _Workplace:
-    """A home with the graph that works on its conversations."""
+class _Approval:
+    """What a person answered to the steps that wait; None leaves them waiting."""
 
-    home: Home
-    graph: Graph
+    granted: bool | None
 
 
 class VisionGPT(Runnable[Request, "VisionResult"]):
@@ -138,23 +128,23 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         self.pool = pool or ModelPool(settings=self.settings)
         self._owns_pool = pool is None
         self._checkpointer = checkpointer
-        self._given_store = store
-        self._given = GivenModel(llm) if llm is not None else None
+        self._images = store
+        self._llm = GivenModel(llm) if llm is not None else None
         self._opening = threading.Lock()
         self._running: dict[str, threading.Event] = {}
         """The requests under way by their conversations; the event calls one off."""
-        self._paused: set[str] = set()
+        self._waiting: set[str] = set()
         """Requests without a name that wait for approval: they end with the agent."""
-        known = {**catalog(offered=False), **{spec.name: spec for spec in tools}}
-        _check_known(ask_before, known)
-        self._passing = Home.in_memory(store)
+        all_tools = {**catalog(offered=False), **{spec.name: spec for spec in tools}}
+        _check_tool_names(ask_before, all_tools)
+        self._temporary = ConversationStore.in_memory(store)
         self.resources = Resources(
-            self._passing.store,
+            self._temporary.images,
             self.pool,
-            known,
+            all_tools,
             self._lease_llm,
             limits or Limits(),
-            cancelled=self._is_called_off,
+            cancelled=self._is_cancelled,
             ask_before=ask_before,
         )
 
@@ -166,7 +156,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
     @property
     def graph(self) -> Graph:
         """The graph that works on the conversations with a name."""
-        return self._lasting_place.graph
+        return self._lasting.graph
 
     def run(self, request: str, *images: Any, thread_id: str | None = None) -> VisionResult:
         """Carry out a request.
@@ -191,7 +181,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
     async def ainvoke(self, input: Request, config: RunnableConfig | None = None, **kwargs: Any) -> VisionResult:
         """:meth:`invoke`, off the event loop; cancelling the asyncio task cancels the request."""
-        async with aclosing(self._off_loop(_Thread.of(config), input)) as events:
+        async with aclosing(self._events_off_loop(_Thread.of(config), input)) as events:
             return [event["result"] async for event in events if "result" in event][-1]
 
     def stream(  # type: ignore[override]  # events on the way, not pieces of a result
@@ -204,7 +194,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         self, input: Request, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Event]:
         """:meth:`stream`, off the event loop; cancelling the asyncio task cancels the request."""
-        async with aclosing(self._off_loop(_Thread.of(config), input)) as events:
+        async with aclosing(self._events_off_loop(_Thread.of(config), input)) as events:
             async for event in events:
                 yield event
 
@@ -229,7 +219,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
     ) -> Iterator[Event]:
         """:meth:`resume`, telling how it goes as :meth:`stream` does."""
         thread = _Thread.of({**(config or {}), "configurable": {"thread_id": thread_id}})
-        return self._events(replace(thread, passing=thread_id in self._paused), approve)
+        return self._events(replace(thread, temporary=thread_id in self._waiting), _Approval(approve))
 
     def cancel(self, thread_id: str) -> bool:
         """Call off the request that this agent has under way in a conversation; its result tells what was achieved.
@@ -237,10 +227,10 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         Returns:
             Whether there was one.
         """
-        called_off = self._running.get(thread_id)
-        if called_off is None:
+        cancelled = self._running.get(thread_id)
+        if cancelled is None:
             return False
-        called_off.set()
+        cancelled.set()
         return True
 
     def undo(self, thread_id: str) -> list[StoredImage]:
@@ -252,26 +242,25 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         Raises:
             StateError: If there is no such conversation, it cannot be read, or a request of it is going on.
         """
-        place = self._lasting_place
-        with place.home.claim(thread_id):
-            kept = _kept(place.graph, thread_id)
-            if not kept.values:
-                raise _unknown(thread_id)
-            turn = kept.values["turn"]
-            entries = [one for one in kept.values["images"] if one["turn"] == turn and one["origin"] == "user"]
-            given = [
-                self.store.add(place.home.store.open(one["id"]), Provenance("user", one["title"])) for one in entries
+        graph, conversations = self._lasting.graph, self._lasting.conversations
+        with conversations.claim(thread_id):
+            state = existing_snapshot(graph, thread_id).values
+            turn = state["turn"]
+            entries = [entry for entry in state["images"] if entry["turn"] == turn and entry["origin"] == "user"]
+            pictures = [
+                self.store.add(conversations.images.open(entry["id"]), Provenance("user", entry["title"]))
+                for entry in entries
             ]
             if turn == 1:
-                place.home.checkpointer.delete_thread(thread_id)
+                conversations.checkpointer.delete_thread(thread_id)
             else:
-                before = _end_of(turn - 1, place.graph, thread_id)
-                place.graph.update_state(before.config, None, as_node="__copy__")
-        return given
+                before = snapshot_after(turn - 1, graph, thread_id)
+                graph.update_state(before.config, None, as_node="__copy__")
+        return pictures
 
     def threads(self) -> list[Conversation]:
         """The conversations that are kept, the one last worked on first."""
-        return [self._conversation(thread_id) for thread_id in self._lasting_place.home.thread_ids()]
+        return [summary(self.graph, thread_id) for thread_id in self._lasting.conversations.thread_ids()]
 
     def forget(self, thread_id: str) -> None:
         """Delete a conversation and the pictures that no other one uses.
@@ -279,10 +268,10 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         Raises:
             StateError: If there is no such conversation, or a request of it is going on.
         """
-        home = self._lasting_place.home
-        if thread_id not in home.thread_ids():
-            raise _unknown(thread_id)
-        home.forget(thread_id)
+        conversations = self._lasting.conversations
+        if thread_id not in conversations.thread_ids():
+            raise unknown_conversation(thread_id)
+        conversations.forget(thread_id)
 
     def as_tool(  # type: ignore[override]
         self,
@@ -319,89 +308,92 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         """Free the models, unless the pool was handed in, and what is temporary; conversations with a name stay."""
         if self._owns_pool:
             self.pool.close()
-        if "_lasting_place" in self.__dict__:
-            self._lasting_place.home.close()
-        self._passing.close()
+        if "_lasting" in self.__dict__:
+            self._lasting.conversations.close()
+        self._temporary.close()
 
     @cached_property
-    def _passing_place(self) -> _Workplace:
-        return _Workplace(self._passing, build_graph(self.resources, self._passing.checkpointer))
+    def _passing(self) -> _Workspace:
+        """Where requests without a name are worked on."""
+        return _Workspace(self._temporary, build_graph(self.resources, self._temporary.checkpointer))
 
     @cached_property
-    def _lasting_place(self) -> _Workplace:
+    def _lasting(self) -> _Workspace:
+        """Where conversations with a name are worked on."""
         if self._checkpointer is not None:
-            home = Home.given(self._checkpointer, self.settings, self._given_store)
+            conversations = ConversationStore.around(self._checkpointer, self.settings, self._images)
         else:
-            home = Home.on_disk(self.settings, self._given_store)
-        return _Workplace(home, build_graph(replace(self.resources, store=home.store), home.checkpointer))
+            conversations = ConversationStore.on_disk(self.settings, self._images)
+        resources = replace(self.resources, store=conversations.images)
+        return _Workspace(conversations, build_graph(resources, conversations.checkpointer))
 
-    def _is_called_off(self, thread_id: str) -> bool:
-        called_off = self._running.get(thread_id)
-        return called_off is not None and called_off.is_set()
+    def _is_cancelled(self, thread_id: str) -> bool:
+        cancelled = self._running.get(thread_id)
+        return cancelled is not None and cancelled.is_set()
 
-    def _place(self, thread: _Thread) -> _Workplace:
+    def _workspace(self, thread: _Thread) -> _Workspace:
         with self._opening:
-            return self._passing_place if thread.passing else self._lasting_place
+            return self._passing if thread.temporary else self._lasting
 
     def _events(
-        self, thread: _Thread, wanted: Request | bool | None, called_off: threading.Event | None = None
+        self, thread: _Thread, request: Request | _Approval, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Carry out a request, or go on with the last one where ``wanted`` is an approval or None."""
-        place = self._place(thread)
-        with place.home.claim(thread.id):
-            self._running[thread.id] = called_off or threading.Event()
+        """Carry out a request; or go on with the last one, given what a person answered."""
+        workspace = self._workspace(thread)
+        with workspace.conversations.claim(thread.id):
+            self._running[thread.id] = cancelled or threading.Event()
             try:
-                if isinstance(wanted, Mapping):
-                    yield from _told(place.graph, self._turn(wanted, place, thread), self._config(thread))
+                if isinstance(request, _Approval):
+                    yield from self._resumed_events(workspace, thread, request)
                 else:
-                    yield from self._go_on(place, thread, wanted)
+                    turn = self._new_turn(request, workspace, thread)
+                    yield from _graph_events(workspace.graph, turn, self._config(thread))
             finally:
                 del self._running[thread.id]
-            result = self._result(place, thread)
+            result = self._result(workspace, thread)
         yield Event(result=result)
 
-    def _go_on(self, place: _Workplace, thread: _Thread, approve: bool | None) -> Iterator[Event]:
-        kept = _kept(place.graph, thread.id)
-        if not kept.values:
-            raise _unknown(thread.id)
+    def _resumed_events(self, workspace: _Workspace, thread: _Thread, approval: _Approval) -> Iterator[Event]:
+        snapshot = existing_snapshot(workspace.graph, thread.id)
         # Tasks, not ``next``: that leaves out those that have ended, while the wave that they belong to has not.
-        if not kept.tasks or (kept.interrupts and approve is None):
+        if not snapshot.tasks or (snapshot.interrupts and approval.granted is None):
             return
         # What is asked before was said when the request was made, perhaps to an agent in another process.
-        names = set(str((kept.metadata or {}).get(_ASK_KEY, "")).split())
-        calls = {str(asked.value["call"]) for asked in kept.interrupts}
+        names = set(str((snapshot.metadata or {}).get(_ASK_KEY, "")).split())
+        calls = {str(interrupt.value["call"]) for interrupt in snapshot.interrupts}
         own = self.resources
         resources = replace(
             own,
-            store=place.home.store,
+            store=workspace.conversations.images,
             ask_before=lambda proposal: own.must_ask(proposal) or proposal.tool in names or str(proposal) in calls,
         )
-        answers: Any = {asked.id: approve for asked in kept.interrupts}
-        graph = build_graph(resources, place.home.checkpointer)
-        yield from _told(graph, Command(resume=answers) if answers else None, self._config(thread, names))
+        answers: Any = {interrupt.id: approval.granted for interrupt in snapshot.interrupts}
+        graph = build_graph(resources, workspace.conversations.checkpointer)
+        yield from _graph_events(graph, Command(resume=answers) if answers else None, self._config(thread, names))
 
-    def _config(self, thread: _Thread, asked: Collection[str] = ()) -> RunnableConfig:
-        """The run's config; what it is told here stays with the conversation."""
+    def _config(self, thread: _Thread, asked_before: Collection[str] = ()) -> RunnableConfig:
+        """The run's config; its metadata stays with the conversation."""
         own = self.resources.ask_before
-        names = {*asked, *(own if isinstance(own, Collection) else ())}
-        kept = {_VERSION_KEY: STATE_VERSION, _ASK_KEY: " ".join(sorted(names))}
-        return {**thread.config, "metadata": {**(thread.config.get("metadata") or {}), **kept}}
+        names = {*asked_before, *(own if isinstance(own, Collection) else ())}
+        metadata = {VERSION_KEY: STATE_VERSION, _ASK_KEY: " ".join(sorted(names))}
+        return {**thread.config, "metadata": {**(thread.config.get("metadata") or {}), **metadata}}
 
-    async def _off_loop(self, thread: _Thread, wanted: Request) -> AsyncGenerator[Event]:
-        loop, events, called_off = asyncio.get_running_loop(), asyncio.Queue[Event | _Ended](), threading.Event()
+    async def _events_off_loop(self, thread: _Thread, request: Request) -> AsyncGenerator[Event]:
+        """:meth:`_events` from a thread of its own, so that the event loop is never held up."""
+        loop, events, cancelled = asyncio.get_running_loop(), asyncio.Queue[Event | _Ended](), threading.Event()
 
-        def tell(event: Event | _Ended) -> None:
+        def put(event: Event | _Ended) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
         def work() -> None:
             try:
-                for event in self._events(thread, wanted, called_off):
-                    tell(event)
+                for event in self._events(thread, request, cancelled):
+                    put(event)
             except BaseException as fault:
-                tell(_Ended(fault))
+                put(_Ended(fault))
             else:
-                tell(_Ended(None))
+                put(_Ended(None))
 
         working = loop.run_in_executor(None, copy_context().run, work)
         try:
@@ -410,129 +402,94 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             if event.fault:
                 raise event.fault
         finally:
-            called_off.set()
+            cancelled.set()
             working.cancel()
 
     def _lease_llm(self) -> AbstractContextManager[LanguageModel]:
-        return nullcontext(self._given) if self._given else self.pool.use(jobs.LLM, LanguageModel)
+        return nullcontext(self._llm) if self._llm else self.pool.use(jobs.LLM, LanguageModel)
 
-    def _turn(self, input: Request, place: _Workplace, thread: _Thread) -> AgentState:
-        request = checked_request(input)
-        before = _kept(place.graph, thread.id).values
-        known: list[ImageEntry] = before.get("images", [])
+    def _new_turn(self, request: Request, workspace: _Workspace, thread: _Thread) -> AgentState:
+        """The graph's input for a request, checked; its pictures are in the store then."""
+        words = checked_request(request)
+        before = newest_snapshot(workspace.graph, thread.id).values
+        earlier: list[ImageEntry] = before.get("images", [])
         turn = before.get("turn", 0) + 1
-        sources = list(input.get("images") or ())
-        if len(known) + len(sources) > MAX_IMAGES:
+        sources = list(request.get("images") or ())
+        if len(earlier) + len(sources) > MAX_IMAGES:
             raise InputError(f"a conversation holds {MAX_IMAGES} images at most: begin a new one")
-        images = [self._entry(source, turn, place.home.store) for source in sources]
-        check_mentioned(request, len(known) + len(images))
-        if self._given is None and not self.pool.has(jobs.LLM):
+        images = [self._image_entry(source, turn, workspace.conversations.images) for source in sources]
+        check_mentioned(words, len(earlier) + len(images))
+        if self._llm is None and not self.pool.has(jobs.LLM):
             raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
-        sizes = [(entry["width"], entry["height"]) for entry in (*known, *images)]
-        return fresh_turn(request, turn, images, checked_pointed(input.get("pointed"), sizes))
+        sizes = [(entry["width"], entry["height"]) for entry in (*earlier, *images)]
+        return fresh_turn(words, turn, images, checked_pointed(request.get("pointed"), sizes))
 
-    def _entry(self, source: Any, turn: int, store: ImageStore) -> ImageEntry:
+    def _image_entry(self, source: Any, turn: int, store: ImageStore) -> ImageEntry:
         if isinstance(source, StoredImage):
             return self._entry_of_stored(source, turn, store)
         title = title_of(source)
-        taken = Sources(self.settings.image_roots, self.settings.web_images).take(source)
-        kept = store.add(taken, Provenance("user", title), name="" if taken is source else title)
-        return ImageEntry(id=kept.id, origin="user", title=title, width=kept.width, height=kept.height, turn=turn)
+        content = Sources(self.settings.image_roots, self.settings.web_images).take(source)
+        image = store.add(content, Provenance("user", title), name="" if content is source else title)
+        return ImageEntry(id=image.id, origin="user", title=title, width=image.width, height=image.height, turn=turn)
 
-    def _entry_of_stored(self, kept: StoredImage, turn: int, store: ImageStore) -> ImageEntry:
+    def _entry_of_stored(self, image: StoredImage, turn: int, store: ImageStore) -> ImageEntry:
         """A picture of the store again: the result of a tool stays one, so that "the result" in a request finds it."""
-        if kept.id not in store:
-            store.add(self.store.open(kept.id), self.store.provenance(kept.id))
-        made = store.provenance(kept.id)
-        origin = made.origin if made and made.origin in self.resources.tools else "user"
-        title = origin if origin != "user" else title_of(made.title if made else "")
-        return ImageEntry(id=kept.id, origin=origin, title=title, width=kept.width, height=kept.height, turn=turn)
+        if image.id not in store:
+            store.add(self.store.open(image.id), self.store.provenance(image.id))
+        provenance = store.provenance(image.id)
+        origin = provenance.origin if provenance and provenance.origin in self.resources.tools else "user"
+        title = origin if origin != "user" else title_of(provenance.title if provenance else "")
+        return ImageEntry(id=image.id, origin=origin, title=title, width=image.width, height=image.height, turn=turn)
 
-    def _result(self, place: _Workplace, thread: _Thread) -> VisionResult:
-        kept = _kept(place.graph, thread.id)
-        result = build_result(cast("AgentState", kept.values), place.home.store, thread.id)
-        self._paused.discard(thread.id)
-        if kept.interrupts:
-            if thread.passing:
-                self._paused.add(thread.id)
-            calls = tuple(str(asked.value["call"]) for asked in kept.interrupts)
+    def _result(self, workspace: _Workspace, thread: _Thread) -> VisionResult:
+        snapshot = newest_snapshot(workspace.graph, thread.id)
+        result = build_result(cast("AgentState", snapshot.values), workspace.conversations.images, thread.id)
+        self._waiting.discard(thread.id)
+        if snapshot.interrupts:
+            if thread.temporary:
+                self._waiting.add(thread.id)
+            calls = tuple(str(interrupt.value["call"]) for interrupt in snapshot.interrupts)
             answer = f"This waits for your approval: {'; '.join(calls)}"
             return replace(result, status="waiting", answer=answer, pending=calls)
-        if thread.passing:
-            place.home.checkpointer.delete_thread(thread.id)
+        if thread.temporary:
+            workspace.conversations.checkpointer.delete_thread(thread.id)
         return result
-
-    def _conversation(self, thread_id: str) -> Conversation:
-        try:
-            kept = _kept(self.graph, thread_id)
-            values = kept.values
-            status = "waiting" if kept.interrupts else "unfinished" if kept.tasks else values["status"]
-            return Conversation(
-                thread_id, values["request"], status, values["turn"], len(values["images"]), kept.created_at or ""
-            )
-        except (StateError, KeyError):
-            return Conversation(thread_id)
 
 
 class _Ended(NamedTuple):
+    """The last of the events that cross from a thread to the event loop."""
+
     fault: BaseException | None
 
 
-def _kept(graph: Graph, thread_id: str) -> StateSnapshot:
-    """What is kept of a conversation.
-
-    Raises:
-        StateError: If it cannot be read, or another version wrote it.
-    """
-    kept = graph.get_state({"configurable": {"thread_id": thread_id}})
-    version = (kept.metadata or {}).get(_VERSION_KEY, STATE_VERSION)
-    if version != STATE_VERSION:
-        raise StateError(
-            f"the conversation {thread_id!r} was written by another version of visiongpt-agent (state {version}, this "
-            f"one reads {STATE_VERSION}): use that version, or remove it with visiongpt threads forget {thread_id}"
-        )
-    return kept
-
-
-def _end_of(turn: int, graph: Graph, thread_id: str) -> StateSnapshot:
-    for past in graph.get_state_history({"configurable": {"thread_id": thread_id}}):
-        if past.values.get("turn") == turn and not past.next:
-            return past
-    raise StateError(f"what the conversation {thread_id!r} was before its last request is not kept any more")
-
-
-def _told(graph: Graph, given: Any, config: RunnableConfig) -> Iterator[Event]:
-    for event in graph.stream(given, config, stream_mode="custom", durability="sync"):
+def _graph_events(graph: Graph, graph_input: Any, config: RunnableConfig) -> Iterator[Event]:
+    for event in graph.stream(graph_input, config, stream_mode="custom", durability="sync"):
         yield cast("Event", event)
-
-
-def _unknown(thread_id: str) -> StateError:
-    return StateError(f"there is no conversation {thread_id!r}: visiongpt threads list shows those that are kept")
 
 
 @dataclass(frozen=True)
 class _Thread:
-    """A conversation: its id, the config that names it, and whether it ends with the request."""
+    """A conversation: its id, the config that names it, and whether it ends with its request."""
 
     id: str
     config: RunnableConfig
-    passing: bool
+    temporary: bool
 
     @classmethod
     def of(cls, config: RunnableConfig | None) -> _Thread:
-        given: dict[str, Any] = {**(config or {})}
-        configurable = dict(given.get("configurable", {}) or {})
-        named = configurable.get("thread_id")
-        thread_id = str(named or uuid.uuid4())
+        options: dict[str, Any] = {**(config or {})}
+        configurable = dict(options.get("configurable", {}) or {})
+        name = configurable.get("thread_id")
+        thread_id = str(name or uuid.uuid4())
         merged: Any = {
-            **given,
+            **options,
             "recursion_limit": SUPERSTEPS,  # a chain that the agent is part of passes on LangChain's own, 25
             "configurable": {**configurable, "thread_id": thread_id},
         }
-        return cls(thread_id, merged, named is None)
+        return cls(thread_id, merged, name is None)
 
 
-def _check_known(ask_before: object, tools: Collection[str]) -> None:
+def _check_tool_names(ask_before: object, tools: Collection[str]) -> None:
     unknown = [name for name in ask_before if name not in tools] if isinstance(ask_before, Collection) else []
     if unknown:
         raise InputError(f"there is no tool {unknown[0]!r} to ask before: visiongpt tools lists them")

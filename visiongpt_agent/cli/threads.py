@@ -12,7 +12,7 @@ import typer
 from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
-    from visiongpt_agent.agent import Conversation
+    from visiongpt_agent.state.snapshots import Conversation
 
 app = typer.Typer(help="List and forget the conversations that are kept.", no_args_is_help=False)
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from visiongpt_agent.state.home import Home
+from visiongpt_agent.state.conversations import ConversationStore
 
-__all__ = ["Home"]
+__all__ = ["ConversationStore"]

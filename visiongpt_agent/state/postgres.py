@@ -35,7 +35,7 @@ class PostgresConversations(PostgresSaver):
     def __init__(self, url: str) -> None:
         self._url = url
         settings: dict[str, Any] = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-        with self._told():
+        with self._one_line_errors():
             with self._connected() as connection:  # a wrong address is told at once, where a pool would keep trying
                 connection.execute("SELECT pg_advisory_lock(%s)", (_SETUP_LOCK,))
                 PostgresSaver(connection).setup()
@@ -46,7 +46,7 @@ class PostgresConversations(PostgresSaver):
 
     @contextmanager
     def _cursor(self, *, pipeline: bool = False) -> Iterator[psycopg.Cursor[DictRow]]:
-        with self._told(), super()._cursor(pipeline=pipeline) as cursor:
+        with self._one_line_errors(), super()._cursor(pipeline=pipeline) as cursor:
             yield cursor
 
     def thread_ids(self) -> list[str]:
@@ -64,7 +64,7 @@ class PostgresConversations(PostgresSaver):
         Raises:
             StateError: If another has it.
         """
-        with self._told():
+        with self._one_line_errors():
             connection = self._connected()
         with connection:
             row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS held", (thread_id,))
@@ -82,7 +82,7 @@ class PostgresConversations(PostgresSaver):
         )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _one_line_errors(self) -> Iterator[None]:
         try:
             yield
         except psycopg.Error as error:

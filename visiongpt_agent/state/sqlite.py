@@ -38,14 +38,14 @@ class SqliteConversations(SqliteSaver):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._told():
+        with self._one_line_errors():
             self._make(path)
             connection = sqlite3.connect(path, timeout=WAIT_SECONDS, check_same_thread=False)
         super().__init__(connection, serde=StrictSerializer())
 
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
-        with self._told(), super().cursor(transaction) as cursor:
+        with self._one_line_errors(), super().cursor(transaction) as cursor:
             yield cursor
 
     def thread_ids(self) -> list[str]:
@@ -66,7 +66,7 @@ class SqliteConversations(SqliteSaver):
             self.conn.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _one_line_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:

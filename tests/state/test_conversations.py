@@ -21,109 +21,111 @@ from PIL import Image
 from visiongpt_agent.errors import StateError
 from visiongpt_agent.pictures.images import ImageStore, Provenance
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.state import Home
+from visiongpt_agent.state import ConversationStore
 from visiongpt_agent.state.serializer import StrictSerializer
 
 
 @pytest.fixture(params=["sqlite", "postgres", "memory"])
-def home(request: pytest.FixtureRequest, state: Path) -> Iterator[Home]:
+def store(request: pytest.FixtureRequest, state: Path) -> Iterator[ConversationStore]:
     if request.param == "memory":
-        kept = Home.in_memory()
+        opened = ConversationStore.in_memory()
     elif request.param == "sqlite":
-        kept = Home.on_disk(Settings.load())
+        opened = ConversationStore.on_disk(Settings.load())
     else:
-        kept = Home.on_disk(Settings(home=state, state=state, database=request.getfixturevalue("postgres")))
-    yield kept
-    for thread_id in kept.thread_ids():
-        kept.forget(thread_id)
-    kept.close()
+        opened = ConversationStore.on_disk(
+            Settings(home=state, state=state, database=request.getfixturevalue("postgres"))
+        )
+    yield opened
+    for thread_id in opened.thread_ids():
+        opened.forget(thread_id)
+    opened.close()
 
 
 def colour(name: str) -> Image.Image:
     return Image.new("RGB", (8, 8), name)
 
 
-def keep(home: Home, thread_id: str, **values: Any) -> None:
+def keep(store: ConversationStore, thread_id: str, **values: Any) -> None:
     """Write a state as the graph does."""
-    versions = {name: home.checkpointer.get_next_version(None, None) for name in values}
+    versions = {name: store.checkpointer.get_next_version(None, None) for name in values}
     checkpoint = {**empty_checkpoint(), "channel_values": values, "channel_versions": versions}
     config = RunnableConfig(configurable={"thread_id": thread_id, "checkpoint_ns": ""})
-    home.checkpointer.put(config, checkpoint, {}, versions)  # type: ignore[arg-type]
+    store.checkpointer.put(config, checkpoint, {}, versions)  # type: ignore[arg-type]
 
 
-def values(home: Home, thread_id: str) -> dict[str, Any]:
-    kept = home.checkpointer.get_tuple({"configurable": {"thread_id": thread_id}})
+def values(store: ConversationStore, thread_id: str) -> dict[str, Any]:
+    kept = store.checkpointer.get_tuple({"configurable": {"thread_id": thread_id}})
     return dict(kept.checkpoint["channel_values"]) if kept else {}
 
 
-def test_a_conversation_is_held_by_one_request_at_a_time(home: Home) -> None:
-    with home.claim("a"):
-        with home.claim("b"):
+def test_a_conversation_is_held_by_one_request_at_a_time(store: ConversationStore) -> None:
+    with store.claim("a"):
+        with store.claim("b"):
             pass
-        with pytest.raises(StateError, match="'a' is still going on"), home.claim("a"):
+        with pytest.raises(StateError, match="'a' is still going on"), store.claim("a"):
             pass
-    with home.claim("a"):
+    with store.claim("a"):
         pass
 
 
-def test_what_is_forgotten_is_gone_and_the_rest_is_not(home: Home) -> None:
-    keep(home, "a", request="one")
-    keep(home, "b", request="two")
-    assert sorted(home.thread_ids()) == ["a", "b"]
+def test_what_is_forgotten_is_gone_and_the_rest_is_not(store: ConversationStore) -> None:
+    keep(store, "a", request="one")
+    keep(store, "b", request="two")
+    assert sorted(store.thread_ids()) == ["a", "b"]
 
-    home.forget("a")
+    store.forget("a")
 
-    assert home.thread_ids() == ["b"]
-    assert (values(home, "a"), values(home, "b")["request"]) == ({}, "two")
+    assert store.thread_ids() == ["b"]
+    assert (values(store, "a"), values(store, "b")["request"]) == ({}, "two")
 
 
 def test_it_is_all_there_for_the_next_process(state: Path) -> None:
-    first = Home.on_disk(Settings.load())
-    red = first.store.add(colour("red"))
+    first = ConversationStore.on_disk(Settings.load())
+    red = first.images.add(colour("red"))
     keep(first, "a", images=[{"id": red.id}])
     first.close()
 
-    second = Home.on_disk(Settings.load())
+    second = ConversationStore.on_disk(Settings.load())
 
-    assert second.store.open(values(second, "a")["images"][0]["id"]).getpixel((0, 0)) == (255, 0, 0)
+    assert second.images.open(values(second, "a")["images"][0]["id"]).getpixel((0, 0)) == (255, 0, 0)
     second.close()
 
 
 def test_only_its_owner_can_look_into_it(state: Path) -> None:
-    home = Home.on_disk(Settings.load())
-    keep(home, "a")
-    home.close()
+    store = ConversationStore.on_disk(Settings.load())
+    keep(store, "a")
+    store.close()
 
     assert {oct(path.stat().st_mode & 0o777) for path in (state, state / "pictures", state / "locks")} == {"0o700"}
     assert oct((state / "conversations.sqlite").stat().st_mode & 0o777) == "0o600"
 
 
 def test_forgetting_takes_the_pictures_that_nobody_else_uses(state: Path) -> None:
-    home = Home.on_disk(Settings.load())
-    shared, own, other = (home.store.add(colour(name)).id for name in ("red", "green", "blue"))
-    drawn = home.store.add(colour("white"), Provenance("annotation", parents=(other,))).id
-    keep(home, "a", images=[{"id": shared}, {"id": own}])
-    keep(home, "b", images=[{"id": shared}, {"id": other}])
+    store = ConversationStore.on_disk(Settings.load())
+    shared, own, other = (store.images.add(colour(name)).id for name in ("red", "green", "blue"))
+    drawn = store.images.add(colour("white"), Provenance("annotation", parents=(other,))).id
+    keep(store, "a", images=[{"id": shared}, {"id": own}])
+    keep(store, "b", images=[{"id": shared}, {"id": other}])
 
-    home.forget("a")
+    store.forget("a")
 
     assert {path.stem for path in (state / "pictures").glob("*.png")} == {shared, other, drawn}
-    home.close()
+    store.close()
 
 
 def test_nothing_is_swept_while_somebody_is_at_work(state: Path) -> None:
-    home, at_work = Home.on_disk(Settings.load()), Home.on_disk(Settings.load())
-    keep(home, "a")
+    store, at_work = ConversationStore.on_disk(Settings.load()), ConversationStore.on_disk(Settings.load())
+    keep(store, "a")
     with at_work.claim("b"):
-        fresh = at_work.store.add(colour("red")).id  # in no checkpoint yet
-        home.forget("a")
-        assert fresh in home.store
+        fresh = at_work.images.add(colour("red")).id  # in no checkpoint yet
+        store.forget("a")
+        assert fresh in store.images
     at_work.close()
-    home.close()
+    store.close()
 
-    later = Home.on_disk(Settings.load())
+    later = ConversationStore.on_disk(Settings.load())
 
-    assert fresh not in later.store
+    assert fresh not in later.images
     later.close()
 
 
@@ -132,7 +134,7 @@ import os, signal
 from PIL import Image
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.settings import Settings
-from visiongpt_agent.state import Home
+from visiongpt_agent.state import ConversationStore
 {body}
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -146,19 +148,19 @@ def killed(body: str) -> None:
 
 def test_a_killed_process_lets_go_and_its_leftovers_are_removed(state: Path) -> None:
     killed(
-        "home = Home.on_disk(Settings.load())\n"
-        "held = home.claim('a'); held.__enter__()\n"
-        "home.store.add(Image.new('RGB', (8, 8)))\n"
-        "open(home.store.folder / f'.visiongpt-{os.getpid()}-abcdefgh.part', 'w').close()"
+        "store = ConversationStore.on_disk(Settings.load())\n"
+        "held = store.claim('a'); held.__enter__()\n"
+        "store.images.add(Image.new('RGB', (8, 8)))\n"
+        "open(store.images.folder / f'.visiongpt-{os.getpid()}-abcdefgh.part', 'w').close()"
     )
     assert len(list((state / "pictures").iterdir())) == 2
 
-    home = Home.on_disk(Settings.load())
+    store = ConversationStore.on_disk(Settings.load())
 
     assert not list((state / "pictures").iterdir())
-    with home.claim("a"):
+    with store.claim("a"):
         pass
-    home.close()
+    store.close()
     assert [path.name for path in (state / "locks").iterdir()] == ["gate.lock"]
 
 
@@ -180,18 +182,18 @@ def test_a_temporary_folder_of_a_killed_process_is_removed(tmp_path: Path, monke
 
 def test_two_processes_write_to_one_folder_at_once(state: Path) -> None:
     body = (
-        "import sys\nfrom tests.state.test_home import keep\nfrom visiongpt_agent.settings import Settings\n"
-        "from visiongpt_agent.state import Home\nhome = Home.on_disk(Settings.load())\n"
-        "for n in range(40):\n    with home.claim(sys.argv[1]): keep(home, f'{sys.argv[1]}{n}', request=str(n))\n"
+        "import sys\nfrom tests.state.test_conversations import keep\nfrom visiongpt_agent.settings import Settings\n"
+        "from visiongpt_agent.state import ConversationStore\nstore = ConversationStore.on_disk(Settings.load())\n"
+        "for n in range(40):\n    with store.claim(sys.argv[1]): keep(store, f'{sys.argv[1]}{n}', request=str(n))\n"
     )
     folder = Path(__file__).parents[2]
     both = [subprocess.Popen([sys.executable, "-c", body, name], cwd=folder) for name in "ab"]
     assert [process.wait(120) for process in both] == [0, 0]
 
-    home = Home.on_disk(Settings.load())
+    store = ConversationStore.on_disk(Settings.load())
 
-    assert len(home.thread_ids()) == 80
-    home.close()
+    assert len(store.thread_ids()) == 80
+    store.close()
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
@@ -219,13 +221,13 @@ def damage_value(folder: Path) -> None:
     ("damage", "fault"), [(damage_file, "file is not a database.*move it away"), (damage_value, "is damaged or was")]
 )
 def test_damage_is_told_in_one_line(damage: Callable[[Path], None], fault: str, state: Path) -> None:
-    home = Home.on_disk(Settings.load())
-    keep(home, "a")
-    home.close()
+    store = ConversationStore.on_disk(Settings.load())
+    keep(store, "a")
+    store.close()
     damage(state)
 
     with pytest.raises(StateError, match=fault) as caught:
-        values(Home.on_disk(Settings.load()), "a")
+        values(ConversationStore.on_disk(Settings.load()), "a")
     assert "\n" not in str(caught.value)
 
 
@@ -233,18 +235,18 @@ def test_damage_is_told_in_one_line(damage: Callable[[Path], None], fault: str, 
 def test_a_full_disk_is_told_and_what_was_kept_stays(state: Path) -> None:
     import resource
 
-    home = Home.on_disk(Settings.load())
-    keep(home, "a", request="kept")
+    store = ConversationStore.on_disk(Settings.load())
+    keep(store, "a", request="kept")
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
         with pytest.raises(StateError, match="cannot be used"):
-            keep(home, "a", request="x" * 1_000_000)
+            keep(store, "a", request="x" * 1_000_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    assert values(home, "a")["request"] == "kept"
-    home.close()
+    assert values(store, "a")["request"] == "kept"
+    store.close()
 
 
 def test_a_server_that_is_not_there_is_told_without_its_password(state: Path) -> None:
@@ -252,6 +254,6 @@ def test_a_server_that_is_not_there_is_told_without_its_password(state: Path) ->
     settings = Settings(home=state, state=state, database="postgresql://me:hunter2@127.0.0.1:1/none")
 
     with pytest.raises(StateError, match="Postgres server") as caught:
-        Home.on_disk(settings)
+        ConversationStore.on_disk(settings)
     assert "hunter2" not in str(caught.value) + repr(settings)
     assert "\n" not in str(caught.value)

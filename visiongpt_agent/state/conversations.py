@@ -35,32 +35,37 @@ class Claims(Protocol):
     def claim(self, thread_id: str) -> AbstractContextManager[None]: ...
 
 
-class Home:
-    """The place of some conversations.
+class ConversationStore:
+    """Keeps conversations: their states, their pictures, and the claims on those that are worked on.
 
-    Make one with :meth:`in_memory`, :meth:`on_disk` or :meth:`given`.
+    Make one with :meth:`in_memory`, :meth:`on_disk` or :meth:`around`.
 
     Attributes:
-        store: Their pictures.
+        images: Their pictures.
         checkpointer: Their states.
     """
 
     def __init__(
-        self, store: ImageStore, checkpointer: BaseCheckpointSaver[Any], claims: tuple[Claims, ...], *, owns: bool
+        self,
+        images: ImageStore,
+        checkpointer: BaseCheckpointSaver[Any],
+        claims: tuple[Claims, ...],
+        *,
+        owns_images: bool,
     ) -> None:
-        self.store = store
+        self.images = images
         self.checkpointer = checkpointer
         self._claims = claims
-        self._owns_store = owns
+        self._owns_images = owns_images
 
     @classmethod
-    def in_memory(cls, store: ImageStore | None = None) -> Home:
+    def in_memory(cls, images: ImageStore | None = None) -> ConversationStore:
         """Conversations that end with the process."""
-        kept = store or ImageStore()
-        return cls(kept, InMemorySaver(serde=StrictSerializer()), (OwnLocks(),), owns=store is None)
+        checkpointer = InMemorySaver(serde=StrictSerializer())
+        return cls(images or ImageStore(), checkpointer, (OwnLocks(),), owns_images=images is None)
 
     @classmethod
-    def on_disk(cls, settings: Settings, store: ImageStore | None = None) -> Home:
+    def on_disk(cls, settings: Settings, images: ImageStore | None = None) -> ConversationStore:
         """Conversations in the state folder, or on the Postgres server that the settings name.
 
         What a crash has left half-written there is removed.
@@ -71,25 +76,27 @@ class Home:
         from visiongpt_agent.state.sqlite import SqliteConversations
 
         private_folder(settings.state)
-        locks = Locks(settings.state / "locks")
+        locks, owned = Locks(settings.state / "locks"), images is None
         if settings.database:
             postgres = _postgres(settings.database)
-            home = cls(store or _pictures(settings.state), postgres, (locks, postgres), owns=store is None)
+            store = cls(images or _images_in(settings.state), postgres, (locks, postgres), owns_images=owned)
         else:
             sqlite = SqliteConversations(settings.state / "conversations.sqlite")
-            home = cls(store or _pictures(settings.state), sqlite, (locks,), owns=store is None)
-        locks.clean_up(home._sweep)
-        return home
+            store = cls(images or _images_in(settings.state), sqlite, (locks,), owns_images=owned)
+        locks.clean_up(store._remove_unused_images)
+        return store
 
     @classmethod
-    def given(cls, checkpointer: BaseCheckpointSaver[Any], settings: Settings, store: ImageStore | None = None) -> Home:
-        """Conversations that a checkpointer of the caller's keeps; pictures last as long as it does."""
-        if store is not None:
-            return cls(store, checkpointer, (OwnLocks(),), owns=False)
+    def around(
+        cls, checkpointer: BaseCheckpointSaver[Any], settings: Settings, images: ImageStore | None = None
+    ) -> ConversationStore:
+        """Conversations whose states a checkpointer of the caller's keeps; pictures last as long as it does."""
+        if images is not None:
+            return cls(images, checkpointer, (OwnLocks(),), owns_images=False)
         if isinstance(checkpointer, InMemorySaver):
-            return cls(ImageStore(), checkpointer, (OwnLocks(),), owns=True)
+            return cls(ImageStore(), checkpointer, (OwnLocks(),), owns_images=True)
         private_folder(settings.state)
-        return cls(_pictures(settings.state), checkpointer, (OwnLocks(),), owns=False)
+        return cls(_images_in(settings.state), checkpointer, (OwnLocks(),), owns_images=False)
 
     @contextmanager
     def claim(self, thread_id: str) -> Iterator[None]:
@@ -98,22 +105,22 @@ class Home:
         Raises:
             StateError: If a request of it is going on already.
         """
-        with ExitStack() as held:
+        with ExitStack() as stack:
             for claims in self._claims:
-                held.enter_context(claims.claim(thread_id))
+                stack.enter_context(claims.claim(thread_id))
             yield
 
     def thread_ids(self) -> list[str]:
         """The conversations, the one last worked on first."""
         if hasattr(self.checkpointer, "thread_ids"):
             return list(self.checkpointer.thread_ids())
-        everything = self.checkpointer.list(None)
-        return list(dict.fromkeys(str(kept.config["configurable"]["thread_id"]) for kept in everything))
+        checkpoints = self.checkpointer.list(None)
+        return list(dict.fromkeys(str(one.config["configurable"]["thread_id"]) for one in checkpoints))
 
     def forget(self, thread_id: str) -> None:
-        """Delete a conversation, and the pictures of this home that no other conversation uses.
+        """Delete a conversation, and those of its pictures that no other conversation uses.
 
-        Pictures in a store that was handed in stay.
+        Pictures in an image store that was handed in stay.
 
         Raises:
             StateError: If a request of it is going on.
@@ -121,34 +128,34 @@ class Home:
         with self.claim(thread_id):
             self.checkpointer.delete_thread(thread_id)
         for claims in self._claims:
-            if isinstance(claims, Locks) and self._owns_store:
-                claims.clean_up(self._sweep, wanted=True)
+            if isinstance(claims, Locks) and self._owns_images:
+                claims.clean_up(self._remove_unused_images, wanted=True)
 
     def close(self) -> None:
         """Close what was opened here."""
         if hasattr(self.checkpointer, "thread_ids"):
             self.checkpointer.close()  # type: ignore[attr-defined]  # one of ours
-        if self._owns_store:
-            self.store.close()
+        if self._owns_images:
+            self.images.close()
 
-    def _sweep(self) -> None:
-        """Remove the pictures that no conversation refers to; none where what they refer to cannot be read."""
-        if not self._owns_store:
+    def _remove_unused_images(self) -> None:
+        """Remove the pictures that no conversation refers to; none if a conversation cannot be read."""
+        if not self._owns_images:
             return
         try:
-            used = {key for thread_id in self.thread_ids() for key in self._used(thread_id)}
+            used = {key for thread_id in self.thread_ids() for key in self._content_ids(thread_id)}
         except StateError:
             logger.exception("pictures without a conversation are not looked for")
             return
-        self.store.keep_only(used)
+        self.images.keep_only(used)
 
-    def _used(self, thread_id: str) -> set[str]:
-        """The content ids that the state of a conversation has anywhere in it, what is not yet applied included."""
+    def _content_ids(self, thread_id: str) -> set[str]:
+        """The content ids anywhere in the state of a conversation, its pending writes included."""
         config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
-        kept = self.checkpointer.get_tuple(config)
-        if kept is None:
+        saved = self.checkpointer.get_tuple(config)
+        if saved is None:
             return set()
-        _, data = StrictSerializer().dumps_typed([kept.checkpoint["channel_values"], kept.pending_writes])
+        _, data = StrictSerializer().dumps_typed([saved.checkpoint["channel_values"], saved.pending_writes])
         return {key.decode() for key in _KEY.findall(data)}
 
 
@@ -167,7 +174,7 @@ def private_folder(folder: Path) -> None:
         ) from None
 
 
-def _pictures(folder: Path) -> ImageStore:
+def _images_in(folder: Path) -> ImageStore:
     private_folder(folder / "pictures")
     return ImageStore(folder / "pictures")
 
