@@ -15,7 +15,7 @@ from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import register
 from visiongpt_agent.weights import Hub
 
-CONTENT = {"config.json": "{}", "model.safetensors": "weights"}
+CONTENT = {"config.json": "{}", "model.onnx": "weights"}
 
 
 @pytest.fixture(autouse=True)
@@ -83,15 +83,15 @@ def test_pull_verify_and_remove(home: Path, downloaded: Path) -> None:
     assert pulled.exit_code == 0
     assert "CC-BY-NC-4.0" in pulled.stderr
     assert "Not for commercial use." in pulled.stderr
-    assert (home / "weights" / "tiny" / "model.safetensors").read_text() == "weights"
+    assert (home / "weights" / "tiny" / "model.onnx").read_text() == "weights"
     row = listed("tiny")
     assert (row["state"], row["used_for"], row["bytes"]) == ("present", ["test.job"], len("weights{}"))
 
     assert run("verify", "tiny").exit_code == 0
-    (home / "weights" / "tiny" / "model.safetensors").write_text("w3ights")
+    (home / "weights" / "tiny" / "model.onnx").write_text("w3ights")
     verified = run("verify", "tiny", "nanodet-g-416")
     assert verified.exit_code == 3
-    assert "model.safetensors is not what its checksum says" in verified.stderr
+    assert "model.onnx is not what its checksum says" in verified.stderr
     assert "visiongpt models pull tiny" in verified.stderr
     assert "nanodet-g-416: sound" in verified.stdout
 

@@ -195,16 +195,18 @@ def test_a_failing_download_gives_no_secret_away(tmp_path: Path, monkeypatch: py
 
 
 def test_a_failing_hub_gives_no_secret_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
     import huggingface_hub
 
-    from visiongpt_agent.weights.fetching import hub_download
+    from visiongpt_agent.weights import Hub
 
     def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError(LEAK)
+        raise httpx.ConnectError(LEAK)
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)  # the library at its door; nothing of ours
-    with pytest.raises(WeightsError, match="could not be downloaded from the hub") as refused:
-        hub_download("a/b", "main", ("model.safetensors",), tmp_path, 0, lambda *_: None)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)  # the library at its door; nothing of ours
+    source = Hub("a/b", "main", {"model.safetensors": ""})
+    with pytest.raises(WeightsError, match="could not be downloaded") as refused:
+        source.fetch(tmp_path, tmp_path, lambda *_: None, lambda _: None)
     assert not leaks(*traceback.format_exception(refused.value))
 
 

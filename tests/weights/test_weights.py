@@ -6,7 +6,6 @@ import base64
 import hashlib
 import io
 import json
-import os
 import random
 import shutil
 import signal
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
@@ -30,6 +31,7 @@ from visiongpt_agent.weights import Download, Hub, Installed, LocalFolder, Npm, 
 
 FIRST, SECOND = random.Random(0).randbytes(70_000), b"second half"
 WHOLE = FIRST + SECOND
+TENSORS = save({"weight": torch.ones(4)})
 
 
 def sha256(content: bytes) -> str:
@@ -188,25 +190,31 @@ def test_npm_absent_says_to_install_it(store: WeightStore, tgz: Path, monkeypatc
     assert leftovers(store) == []
 
 
-def test_hub_offline_names_the_repository_and_the_way_around(store: WeightStore, tmp_path: Path) -> None:
+def test_of_a_folder_that_is_brought_only_what_is_asked_for_is_taken(store: WeightStore, tmp_path: Path) -> None:
     source = Hub("someone/tiny", "0" * 40, {"config.json": "", "*model.*": "", "named.bin": ""})
-    script = (
-        "from visiongpt_agent.weights.fetching import hub_download as get; from pathlib import Path;"
-        f"get('someone/tiny', '{'0' * 40}', ('config.json',), Path({str(tmp_path)!r}), 0, lambda *_: None)"
-    )
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert "WeightsError: someone/tiny" in done.stderr
-    assert "--from" in done.stderr
-
     brought = tmp_path / "brought"
     (brought / "vae").mkdir(parents=True)
-    for name in ("config.json", "vae/model.safetensors", "pytorch_model.bin", "named.bin", "unasked.txt"):
+    for name in ("config.json", "vae/model.onnx", "pytorch_model.bin", "named.bin", "unasked.txt"):
         (brought / name).write_text(name)
+    (tmp_path / "secret.json").write_text("{}")
+    (brought / "model.json").symlink_to(tmp_path / "secret.json")
     folder = store.pull(model(source), origin=brought)
     assert folder is not None
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    assert names == ["config.json", "manifest.json", "named.bin", "vae/model.safetensors"]
+    assert names == ["config.json", "manifest.json", "named.bin", "vae/model.onnx"]
+
+
+def test_a_snapshot_of_the_hubs_cache_is_brought_by_its_links(store: WeightStore, tmp_path: Path) -> None:
+    cache = tmp_path / "models--someone--tiny"
+    (cache / "blobs").mkdir(parents=True)
+    (cache / "blobs" / "a").write_text("{}")
+    snapshot = cache / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").symlink_to(cache / "blobs" / "a")
+    folder = store.pull(model(Hub("someone/tiny", "0" * 40, {"config.json": ""})), origin=snapshot)
+    assert folder is not None
+    assert (folder / "config.json").read_text() == "{}"
+    assert not (folder / "config.json").is_symlink()
 
 
 def test_a_model_of_several_repositories_lies_in_one_folder(store: WeightStore, tmp_path: Path) -> None:
@@ -216,7 +224,7 @@ def test_a_model_of_several_repositories_lies_in_one_folder(store: WeightStore, 
     brought = tmp_path / "brought"
     (brought / "parts" / "a").mkdir(parents=True)
     (brought / "config.json").write_text("{}")
-    with pytest.raises(WeightsError, match=r"holds no parts/a/config\.json"):
+    with pytest.raises(WeightsError, match=r"parts/a holds no config\.json"):
         store.pull(model(source), origin=brought)
     (brought / "parts" / "a" / "config.json").write_text("[]")
     folder = store.pull(model(source), origin=brought)
@@ -263,21 +271,28 @@ def test_a_file_is_downloaded_from_its_address(store: WeightStore, server: str) 
 
 
 @pytest.mark.parametrize(
-    ("path", "pin", "message"),
+    ("path", "pin", "message", "left"),
     [
-        ("/real", sha256(b"as it was"), "not the pinned"),
-        ("/nowhere", sha256(WHOLE), "could not be downloaded .*404.* pull --from"),
-        ("/short", sha256(WHOLE), "could not be downloaded .* pull --from"),
+        ("/real", sha256(b"as it was"), "not the pinned", []),
+        ("/nowhere", sha256(WHOLE), "could not be downloaded .*404.* pull --from", []),
+        ("/short", sha256(WHOLE), "could not be downloaded .* pull --from", [".partial-tiny"]),
     ],
 )
-def test_a_download_that_is_not_whole_leaves_nothing(
-    store: WeightStore, server: str, path: str, pin: str, message: str
+def test_a_download_that_is_not_whole_leaves_no_weights(
+    store: WeightStore,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    pin: str,
+    message: str,
+    left: list[str],
 ) -> None:
+    monkeypatch.setattr("visiongpt_agent.weights.streaming._PAUSES", (0.0,))
     tiny = model(Download({"model.pth": (server + path, pin)}))
     with pytest.raises(WeightsError, match=message):
         store.pull(tiny)
     assert store.state(tiny.card).status == "absent"
-    assert leftovers(store) == []
+    assert leftovers(store) == left
 
 
 def test_a_download_with_parts_of_the_hub_is_brought_in_one_folder(store: WeightStore, tmp_path: Path) -> None:
@@ -288,7 +303,7 @@ def test_a_download_with_parts_of_the_hub_is_brought_in_one_folder(store: Weight
     (tmp_path / "model.pth").write_bytes(WHOLE)
     with pytest.raises(WeightsError, match=r"is not a folder; bring a folder with model\.pth, words/vocab\.txt"):
         store.pull(model(source), origin=tmp_path / "model.pth")
-    with pytest.raises(WeightsError, match=r"holds no words/vocab\.txt"):
+    with pytest.raises(WeightsError, match=r"words holds no vocab\.txt"):
         store.pull(model(source), origin=tmp_path)
     (tmp_path / "words" / "vocab.txt").write_text("dog")
     folder = store.pull(model(source), origin=tmp_path)
@@ -551,7 +566,7 @@ def test_packaged_and_installed_weights_are_used_where_they_lie(store: WeightSto
 def test_own_folders_come_before_the_card(tmp_path: Path, wheel: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    (own / "model.safetensors").write_bytes(b"fine-tuned")
+    (own / "model.onnx").write_bytes(b"fine-tuned")
     store = WeightStore(tmp_path / "home", {"tiny": own})
     tiny = model(wheel_source(wheel))
     assert store.pull(tiny) == own
@@ -563,6 +578,33 @@ def test_own_folders_come_before_the_card(tmp_path: Path, wheel: Path) -> None:
     assert store.state(tiny.card).status == "absent"
     with pytest.raises(WeightsError, match="correct the folder of tiny in the settings"):
         store.pull(tiny)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 13\n",
+            "is a Git LFS pointer, not the weights",
+        ),
+        (b"", "is empty"),
+        (b"<html>not found</html>", "is no safetensors file, or it is cut short"),
+        ((2).to_bytes(8, "little") + b"[]", "is no safetensors file, or it is damaged"),
+        (TENSORS[:-1], f"has {len(TENSORS) - 1} bytes where its header says {len(TENSORS)}"),
+    ],
+)
+def test_an_own_folder_that_cannot_be_loaded_is_told_beforehand(
+    store: WeightStore, tmp_path: Path, content: bytes, message: str
+) -> None:
+    own = tmp_path / "own" / "vae"
+    own.mkdir(parents=True)
+    (own / "model.safetensors").write_bytes(TENSORS)
+    tiny = card(LocalFolder(own.parent))
+    assert store.state(tiny).present
+    (own / "model.safetensors").write_bytes(content)
+    state = store.state(tiny)
+    assert state.status == "broken"
+    assert message in state.reason
 
 
 def test_state_reads_no_weights(store: WeightStore, wheel: Path) -> None:

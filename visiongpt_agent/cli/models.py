@@ -182,7 +182,10 @@ def _pull_one(registry: Registry, model: type[Model], origin: Path | None) -> st
         def show(description: str, done: int, total: int) -> None:
             bars.update(task, description=description, completed=done, total=total or None)
 
-        folder = store.pull(model, origin=origin, progress=show)
+        def say(sentence: str) -> None:
+            errors.print(f"{card.name}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+
+        folder = store.pull(model, origin=origin, progress=show, notify=say)
     return f"{_bytes(store.size(card))} in {folder}"
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.weights.sources import PICKLES, Member
+from visiongpt_agent.weights.checksums import sha256_of
+from visiongpt_agent.weights.choosing import Choice, Wish, choose
+from visiongpt_agent.weights.sources import Member
 
 Opener = Callable[[str], AbstractContextManager[IO[bytes]]]
 
@@ -55,29 +56,37 @@ def bring(origin: Path, into: Path, members: Mapping[str, Member], sha256: str, 
         raise WeightsError(f"{origin.name} cannot be read ({error}); download it anew") from error
 
 
-def copy_folder(origin: Path, into: Path, patterns: Mapping[str, str]) -> None:
-    """Copy the files of a folder that have a name or match a glob pattern, sub-folders kept; patterns take no pickles.
+def copy_chosen(origin: Path, into: Path, wish: Wish) -> Choice:
+    """Copy what a wish needs out of a folder, sub-folders kept.
 
     Raises:
-        WeightsError: If a pattern matches nothing.
+        WeightsError: If something is not there, or is a Git LFS pointer or plainly damaged.
     """
-    names = [path.relative_to(origin).as_posix() for path in origin.rglob("*") if path.is_file()]
-    for pattern in patterns:
-        safe = (name for name in names if not any(fnmatch(name, pickle) for pickle in PICKLES))
-        found = [pattern] if pattern in names else [name for name in safe if fnmatch(name, pattern)]
-        if not found:
-            raise WeightsError(f"{origin} holds no {pattern}")
-        for name in found:
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(origin / name, into / name)
+    names = [path.relative_to(origin).as_posix() for path in files_within(origin)]
+    choice = choose(wish, names, lambda name: (origin / name).read_bytes(), str(origin))
+    for name in choice.names:
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / name, into / name)
+    return choice
+
+
+def files_within(folder: Path) -> Iterator[Path]:
+    """The files below a folder in order of their names, without those behind a link that leads out of it.
+
+    The snapshots in the cache of the hub's library are links to files of the same repository, so these are followed.
+    """
+    inside = folder.resolve()
+    if inside.parent.name == "snapshots" and inside.parent.parent.name.startswith("models--"):
+        inside = inside.parent.parent
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.resolve().is_relative_to(inside):
+            yield path
 
 
 def _check_archive(archive: Path, sha256: str) -> None:
-    from visiongpt_agent.weights.store import sha256_of
-
-    if sha256 and (found := sha256_of(archive)) != sha256:
+    if sha256 and (digest := sha256_of(archive)) != sha256:
         raise WeightsError(
-            f"{archive.name} has sha256 {found}, not the pinned {sha256}; "
+            f"{archive.name} has sha256 {digest}, not the pinned {sha256}; "
             "it is damaged, was tampered with or is another version, download it anew"
         )
 

