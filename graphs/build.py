@@ -2,9 +2,14 @@
 
 ::
 
-    start -> planner -> executor <-> verifier -> responder -> end
-                ^                       |
-                +----- critique --------+
+    start     -> planner
+    planner   -> executor    a plan: a task for each proposal that is ready
+    planner   -> responder   a control action, or all of the plan was carried out before
+    executor  -> verifier
+    verifier  -> executor    further proposals are ready, or one is tried in another way
+    verifier  -> planner     a critique of what failed, for a model that reads it
+    verifier  -> responder   nothing is left to do, or the run must stop
+    responder -> end
 
 The edges to the executor fan out: each proposal that is ready is a task of its own. With a checkpointer and
 ``durability="sync"`` nothing that has finished is done again after a crash: ``graph.invoke(None, config)`` goes on.

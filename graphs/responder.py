@@ -18,11 +18,11 @@ from langchain_core.runnables import RunnableConfig
 
 from visiongpt_agent.graphs.answering.coverage import gaps
 from visiongpt_agent.graphs.answering.grounding import Told, ground
-from visiongpt_agent.graphs.answering.self_knowledge import answer_about_self, explain_decline
+from visiongpt_agent.graphs.answering.self_knowledge import answer_about_self, explain_refusal
 from visiongpt_agent.graphs.loop.lineage import is_used, origin
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Status, Step
-from visiongpt_agent.plan import Proposal, parse_plan
+from visiongpt_agent.plan import Proposal, Refusal, parse_plan
 from visiongpt_agent.prompts import render_prompt
 from visiongpt_agent.redaction import guarded, redacted
 from visiongpt_agent.untrusted import defused
@@ -61,7 +61,8 @@ class Responder:
         reason = str(control.args["reason"])
         if state["status"] == "failed":
             return f"Nothing was done: {reason}.", "failed"
-        return explain_decline(reason, state, self._resources), "declined"
+        refusal = state.get("refusal") or Refusal(cause="model", tool="", detail=reason)
+        return explain_refusal(refusal, state, self._resources), "declined"
 
     def _reworded(self, account: Account, request: str, config: RunnableConfig) -> str:
         """What was found, done and not done, in the chat model's words where they say no more than the account."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
+from visiongpt_agent.plan import Refusal
 from visiongpt_agent.request import Pointed
 
 Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
@@ -103,7 +104,8 @@ def merge_steps(before: list[Step], new: list[Step]) -> list[Step]:
 class AgentState(TypedDict, total=False):
     """One conversation. ``messages`` and ``images`` grow over the requests; the rest is about the current one.
 
-    ``steps`` are those of the plan in force, ``earlier`` what was accepted under plans that it replaced.
+    ``steps`` are those of the plan in force, ``earlier`` what was accepted under plans that it replaced. ``refusal`` is
+    why the plan declines, None where that is the language model's decision; states of earlier builds have none.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -112,6 +114,7 @@ class AgentState(TypedDict, total=False):
     request: str
     pointed: list[Pointed]
     plan: str
+    refusal: Refusal | None
     round: int
     critique: str
     steps: Annotated[list[Step], merge_steps]
@@ -144,6 +147,7 @@ def fresh_turn(request: str, turn: int, images: list[ImageEntry], pointed: Seque
         turn=turn,
         images=images,
         plan="",
+        refusal=None,
         round=0,
         critique="",
         steps=[],

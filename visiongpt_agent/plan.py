@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, TypedDict
 
 from visiongpt_agent.errors import PlanError
 
@@ -124,11 +125,46 @@ class Proposal:
         return self.call() if self.is_control else f"#{self.id} = {self.call()}"
 
 
+class Refusal(TypedDict):
+    """Why a request is not carried out.
+
+    ``cause`` says who refuses: ``model``, the language model in words of its own; ``no_model``, since no model is here
+    that ``tool`` needs; ``no_plan``, since the language model made none that checks; ``failed``, since the language
+    model could not be asked; ``no_image``, since an image that is named is not there; ``request``, since the request
+    cannot be carried out as it is worded. ``detail`` is the reason in words, for ``no_model`` the remedy.
+    """
+
+    cause: Literal["model", "no_model", "no_plan", "failed", "no_image", "request"]
+    tool: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class Plan:
-    """The proposals for one request, in order. ``str(plan)`` is its text, :func:`parse_plan` reads it back."""
+    """The proposals for one request, in order. ``str(plan)`` is its text, :func:`parse_plan` reads it back.
+
+    Attributes:
+        proposals: The tool calls, or one control action.
+        refusal: Why the plan declines, where that is not the language model's own decision.
+    """
 
     proposals: tuple[Proposal, ...]
+    refusal: Refusal | None = field(default=None, compare=False)
+
+    @classmethod
+    def reply(cls) -> Plan:
+        """The plan that needs no tool."""
+        return cls((Proposal(1, REPLY.tool),))
+
+    @classmethod
+    def decline(cls, refusal: Refusal, reason: str = "") -> Plan:
+        """The plan that refuses.
+
+        Args:
+            refusal: Why.
+            reason: What the plan's text says; the refusal's detail where empty.
+        """
+        return cls((Proposal(1, DECLINE.tool, {"reason": reason or refusal["detail"]}),), refusal)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.proposals))

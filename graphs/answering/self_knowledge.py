@@ -9,6 +9,7 @@ from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import AgentState
 from visiongpt_agent.language.english import plural
 from visiongpt_agent.language.lexicon import DAYTIMES, FAREWELLS, GREETINGS, ORDINALS, PICTURE, PRAISE, THANKS, one_of
+from visiongpt_agent.plan import Refusal
 
 _THANKS = re.compile(rf"\b{one_of((*THANKS, *PRAISE))}\b", re.I)
 _BYE = re.compile(rf"\b(?:{one_of(FAREWELLS)}|that'?s (?:it|all))\b", re.I)
@@ -78,24 +79,29 @@ def answer_about_self(request: str, resources: Resources) -> str:
     return abilities(resources)
 
 
-def explain_decline(reason: str, state: AgentState, resources: Resources) -> str:
+def explain_refusal(refusal: Refusal, state: AgentState, resources: Resources) -> str:
     """Why the request was declined, and what would help.
 
-    The reason is the planning model's: it is told only as far as its words are the person's own or usual ones for a
-    refusal, or where it is the planner's report of a missing model or of a plan that could not be used.
+    Args:
+        refusal: Why. A reason in the language model's own words is told only if all of them are the person's or usual
+            in a refusal.
+        state: The conversation.
+        resources: Says what can be done here.
     """
-    lacking = re.match(r"(\w+) has no model here: (.+)", reason, re.S)
-    if lacking and lacking[1] in resources.tools and resources.tools[lacking[1]].lacks(resources.models) == lacking[2]:
-        ability = _ABILITIES.get(lacking[1], lacking[1].replace("_", " "))
-        return f"To {ability} I need a model that is not here: {lacking[2]}."
-    if "image" in reason and not state["images"]:
+    cause, detail = refusal["cause"], refusal["detail"].strip(" .")
+    if cause == "no_model":
+        ability = _ABILITIES.get(refusal["tool"], refusal["tool"].replace("_", " "))
+        return f"To {ability} I need a model that is not here: {detail}."
+    if cause in ("model", "no_plan") and "image" in detail and not state["images"]:
         return "That needs a picture, and none was given: hand one in with the request."
-    own = reason.startswith("no usable plan was made (")
-    told = reason.strip(" .") if own or _is_plain(reason, state["request"]) else "no tool here does what is asked"
-    if not own and re.search(rf"\b{one_of(PICTURE)}\b", reason):
+    if cause == "no_plan":
+        detail = f"no usable plan was made ({detail})"
+    elif cause == "model" and not _is_plain(detail, state["request"]):
+        detail = "no tool here does what is asked"
+    elif cause in ("model", "no_image") and re.search(rf"\b{one_of(PICTURE)}\b", detail):
         names = ", ".join(f"${k} ({entry['title']})" for k, entry in enumerate(state["images"], 1))
-        return f"I cannot do that: {told}. The images here are {names}."
-    return f"I cannot do that: {told}. Ask me what I can do to see what is possible."
+        return f"I cannot do that: {detail}. The images here are {names}."
+    return f"I cannot do that: {detail}. Ask me what I can do to see what is possible."
 
 
 _REFUSAL: Final = frozenset(

@@ -1,7 +1,11 @@
 """Regions that a person points at: "remove this", with a box drawn or a region clicked in the picture.
 
-A planner knows things by their names. So while it plans, what is pointed at has the name of a thing that is not talked
-about (``the teapot``), and where its plan looks for that thing, the given boxes take the place of the search::
+A chat model that calls tools is told what is pointed at, and calls :func:`select_regions` with those boxes and no
+others (:func:`region_lines`, :func:`check_boxes`).
+
+A model that writes plan text knows things by their names. So while it plans, what is pointed at has the name of a thing
+that is not talked about (``the teapot``), and where its plan looks for that thing, the boxes take the place of the
+search::
 
     remove this  ->  remove the teapot  ->  #1 = detect_objects(image=$1, query="teapot")
                                             #2 = segment_objects(image=$1, regions=#1)      ...
@@ -19,9 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from visiongpt_agent.errors import PlanError
 from visiongpt_agent.language.lexicon import BLUR, PICTURE, REMOVE, REPLACE, one_of
 from visiongpt_agent.language.vocabulary import COCO
-from visiongpt_agent.plan import Plan, Proposal, Ref, Value
+from visiongpt_agent.plan import Plan, Proposal, Ref, Refusal, Value
 from visiongpt_agent.request import Pointed
 from visiongpt_agent.tools.select_regions import select_regions
 
@@ -77,6 +82,40 @@ def _pattern(pointed: Sequence[Pointed]) -> re.Pattern[str]:
         rf"|\bthe[ ](?:{chosen})[ ](?:{noun}|\w+)",
         re.IGNORECASE,
     )
+
+
+# ------------------------------------------------------------------------------------------- regions told as facts
+
+
+def region_lines(pointed: Sequence[Pointed]) -> list[str]:
+    """The regions as a chat model reads them: ``box "48 400 245 903" in $1, a person``."""
+    return [
+        f'box "{_box(entry)}" in ${entry["image"]}' + (f", labelled {entry['label']}" if entry["label"] else "")
+        for entry in pointed
+    ]
+
+
+def boxes_of(pointed: Sequence[Pointed]) -> tuple[str, ...]:
+    """The boxes as :func:`select_regions` takes them."""
+    return tuple(map(_box, pointed))
+
+
+def check_boxes(plan: Plan, pointed: Sequence[Pointed]) -> None:
+    """Check that a plan selects only what is pointed at.
+
+    Raises:
+        PlanError: If it selects another box, or a box in another image.
+    """
+    boxes, images = boxes_of(pointed), {Ref("$", entry["image"]) for entry in pointed}
+    for proposal in plan:
+        if proposal.tool == select_regions.name:
+            chosen, image = proposal.args["boxes"], proposal.args["image"]
+            if not (isinstance(chosen, tuple) and chosen and set(chosen) <= set(boxes) and image in images):
+                raise PlanError(f"select_regions takes only what is pointed at: {'; '.join(region_lines(pointed))}")
+
+
+def _box(entry: Pointed) -> str:
+    return " ".join(f"{edge:g}" for edge in entry["box"])
 
 
 # ------------------------------------------------------------------------------------------- plans on what is given
@@ -155,7 +194,7 @@ def _moved(value: Value) -> Value:
 def _selection(pointed: Sequence[Pointed]) -> Mapping[str, Value]:
     args: dict[str, Value] = {
         "image": Ref("$", pointed[0]["image"]),
-        "boxes": tuple(" ".join(f"{edge:g}" for edge in entry["box"]) for entry in pointed),
+        "boxes": boxes_of(pointed),
     }
     labels = tuple(entry["label"] for entry in pointed)
     return {**args, "labels": labels} if any(labels) else args
@@ -172,4 +211,4 @@ def _without_stand_in(plan: Plan, name: re.Pattern[str]) -> Plan:
 
 
 def _declined(reason: str) -> Plan:
-    return Plan((Proposal(1, "decline", {"reason": reason}),))
+    return Plan.decline(Refusal(cause="request", tool="", detail=reason))

@@ -6,7 +6,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from visiongpt_agent.graphs.planner import request_plan
+from visiongpt_agent.graphs.planning.ask import request_plan
+from visiongpt_agent.graphs.planning.brief import Brief
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
 from visiongpt_agent.pictures.images import ImageStore
@@ -34,7 +35,7 @@ def planning_seconds() -> tuple[float, float]:
         tools = [spec.bind(ImageStore(), pool) for spec in catalog().values()]
 
         def ours(request: str) -> None:
-            request_plan(planner, tools, IMAGES, request)
+            request_plan(planner, tools, Brief(request, IMAGES, len(IMAGES), {t.name: t.signature for t in tools}))
 
         def stock(request: str) -> None:
             _generate(planner.chat, [tool.signature for tool in tools], request)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 Maker = Callable[..., Callable[[], VisionGPT]]
 PHONE: Any = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 FIND = '#1 = detect_objects(image=$1, query="person")'
-BLUR = '#1 = detect_objects(image=$1, query="teapot")\n#2 = blur_regions(image=$1, regions=#1)'
+BLUR = "#1 = select_regions(image=$1, boxes=[{pointed}])\n#2 = blur_regions(image=$1, regions=#1)"
 
 
 def add(page: Page, *files: tuple[str, bytes]) -> None:

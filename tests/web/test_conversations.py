@@ -44,7 +44,7 @@ def test_a_request_and_a_follow_up(scripted: Maker) -> None:
 
 
 def test_a_picture_that_was_added_can_be_pointed_at_before_the_first_request(scripted: Maker) -> None:
-    blur = '#1 = detect_objects(image=$1, query="teapot")\n#2 = blur_regions(image=$1, regions=#1)'
+    blur = "#1 = select_regions(image=$1, boxes=[{pointed}])\n#2 = blur_regions(image=$1, regions=#1)"
     conversation = Conversations(scripted(blur, "done"), PageLimits()).begin()
     conversation.add(COFFEE, "coffee.jpg")
 

@@ -79,7 +79,7 @@ def test_the_stage_is_plain_data(scripted: Maker) -> None:
 def test_python_of_a_conversation_runs_and_does_the_same(
     scripted: Maker, pool: ModelPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    blur = '#1 = detect_objects(image=$1, query="teapot")\n#2 = blur_regions(image=$1, regions=#1)'
+    blur = "#1 = select_regions(image=$1, boxes=[{pointed}])\n#2 = blur_regions(image=$1, regions=#1)"
     make = scripted(TURN, WORDED, blur, WORDED)
     conversation = Conversations(make, PageLimits()).begin()
     conversation.add(sample_photo("coffee").read_bytes(), "coffee.jpg")

@@ -119,7 +119,8 @@ def pool_that_plans() -> ModelPool:
 
 def plans(requests: list[PlanRequest], pool: ModelPool) -> Iterator[tuple[PlanRequest, Plan, float]]:
     """Each request with its plan and the seconds that it took."""
-    from visiongpt_agent.graphs.planner import declined, request_plan
+    from visiongpt_agent.graphs.planning.ask import no_usable_plan, request_plan
+    from visiongpt_agent.graphs.planning.brief import Brief
     from visiongpt_agent.graphs.resources import LanguageModel
     from visiongpt_agent.models import jobs
     from visiongpt_agent.pictures.images import ImageStore
@@ -127,11 +128,12 @@ def plans(requests: list[PlanRequest], pool: ModelPool) -> Iterator[tuple[PlanRe
 
     store = ImageStore()
     tools = [spec.bind(store, pool) for spec in catalog().values()]
+    signatures = {tool.name: tool.signature for tool in tools}
     with pool.use(jobs.LLM, LanguageModel) as llm:
         for request in requests:
             begun = time.perf_counter()
             try:
-                made = request_plan(llm, tools, request.images, request.request)
+                made = request_plan(llm, tools, Brief(request.request, request.images, len(request.images), signatures))
             except PlanError as fault:
-                made = declined(f"no usable plan was made ({fault})")
+                made = no_usable_plan(fault)
             yield request, made, time.perf_counter() - begun

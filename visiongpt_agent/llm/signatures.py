@@ -11,7 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from visiongpt_agent.errors import PlanError
 from visiongpt_agent.plan import Argument, Kind, Signature, Value, clean_string
 
-ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+ToolLike = Signature | Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 
 _KINDS: Mapping[str, Kind] = {
     "string": Kind.STRING,
@@ -30,11 +30,14 @@ def signature_of(tool: ToolLike) -> Signature:
     hold ``returns`` (``image``, ``regions``, ``text``, ``labels``) and ``summary``, the words of the catalogue line.
 
     Args:
-        tool: A LangChain tool, a function, a pydantic model, a TypedDict, or a JSON schema or OpenAI tool as a dict.
+        tool: A LangChain tool, a function, a pydantic model, a TypedDict, a JSON schema or OpenAI tool as a dict, or a
+            signature as it is.
 
     Raises:
         PlanError: If an argument is of a type that plan text cannot hold, such as an object; names tool and argument.
     """
+    if isinstance(tool, Signature):
+        return tool
     own = getattr(tool, "signature", None)
     if isinstance(own, Signature):
         return own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.graphs.test_instructions import right_plans
+from tests.graphs.planning.test_instructions import right_plans
 from visiongpt_agent.graphs.planning.queries import without_feelings
 from visiongpt_agent.plan import parse_plan
 

@@ -9,7 +9,7 @@ import pytest
 
 from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 
-PLANNING = Path(__file__).parents[1] / "planning"
+PLANNING = Path(__file__).parents[2] / "planning"
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_huggingface import HuggingFacePipeline
+from PIL import Image
 
-from tests.scripted import ScriptedChat
 from tests.tiny_llama import byte_level_tokenizer, tiny_llama
-from visiongpt_agent.graphs.planner import MOST_LINES, image_lines, prompt, request_plan
-from visiongpt_agent.graphs.resources import GivenModel
+from visiongpt_agent.graphs.planning.brief import Brief
+from visiongpt_agent.graphs.planning.profile import CALLERS_OWN, LLAMA, SMALL
+from visiongpt_agent.graphs.planning.prompt import MOST_LINES, image_lines, messages, tools_shown, trained_lines
 from visiongpt_agent.graphs.state import ImageEntry
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.pictures.images import ImageStore
+from visiongpt_agent.plan import Kind
+from visiongpt_agent.pool import ModelPool
+from visiongpt_agent.request import Pointed
+from visiongpt_agent.tools import catalog
+from visiongpt_agent.tools.base import ToolOutput, VisionTool, vision_tool
 
 LINES = ["$1 user photo.jpg 10x10"]
 
@@ -27,14 +32,14 @@ def local() -> ChatLlama:
     return ChatLlama(llm=HuggingFacePipeline(pipeline=generator))
 
 
-def test_the_trained_planner_is_asked_as_it_was_trained(local: ChatLlama) -> None:
-    (message,) = prompt(GivenModel(local, writes=False), LINES, "blur the faces", "it went wrong")
+def test_the_trained_planner_is_asked_as_it_was_trained() -> None:
+    (message,) = messages(SMALL, Brief("blur the faces", LINES, critique="it went wrong"))
 
     assert message.text == "Images: $1 user photo.jpg 10x10\nRequest: blur the faces"
 
 
-def test_another_local_model_sees_planned_requests_like_it_and_the_critique(local: ChatLlama) -> None:
-    *examples, last = prompt(GivenModel(local, writes=True), LINES, "blur the faces", "no face was found")
+def test_another_local_model_sees_planned_requests_like_it_and_the_critique() -> None:
+    *examples, last = messages(LLAMA, Brief("blur the faces", LINES, critique="no face was found"))
 
     assert [type(message) for message in examples] == [HumanMessage, AIMessage] * 4
     assert "detect_faces(" in examples[-1].text
@@ -43,9 +48,7 @@ def test_another_local_model_sees_planned_requests_like_it_and_the_critique(loca
 
 
 def test_a_model_that_calls_tools_gets_the_conventions_and_the_critique() -> None:
-    system, user = prompt(
-        GivenModel(ScriptedChat(script=[]), writes=True), LINES, "blur the faces", "no face was found"
-    )
+    system, user = messages(CALLERS_OWN, Brief("blur the faces", LINES, critique="no face was found"))
 
     assert isinstance(system, SystemMessage)
     assert "no face was found" in user.text
@@ -60,9 +63,9 @@ def test_it_plans_with_examples_within_its_context(local: ChatLlama) -> None:
         """
         return image
 
-    given: Any = prompt(GivenModel(local, writes=True), LINES, "describe it")
+    asked = messages(LLAMA, Brief("describe it", LINES))
 
-    answer = local.bind_tools([describe], images=1, max_tokens=64).invoke(given)
+    answer = local.bind_tools([describe], images=1, max_tokens=64).invoke(asked)
 
     assert answer.text
 
@@ -105,7 +108,37 @@ def test_of_a_long_name_and_of_a_name_alone_no_words_are_shown() -> None:
     assert (alone[0], long[0]) == ("$1 user photo.jpg 10x10", "$1 user photo.jpg 10x10")
 
 
-def test_a_greeting_asks_no_model() -> None:
-    chat = ScriptedChat(script=["#1 = adjust_image(image=$1, brightness=1.5)"])
-    assert str(request_plan(GivenModel(chat), [], LINES, "Hello!")) == "reply()"
-    assert chat.asked == []
+@pytest.fixture
+def bound(pool: ModelPool, store: ImageStore) -> list[VisionTool]:
+    return [spec.bind(store, pool) for spec in catalog().values()]
+
+
+def test_the_small_planner_is_shown_the_lines_it_was_trained_on(bound: list[VisionTool]) -> None:
+    shown = tools_shown(SMALL, bound, Brief("blur the faces", LINES))
+
+    assert [str(signature) for signature in shown] == trained_lines()
+
+
+def test_tools_that_a_person_added_come_first_and_whole(
+    bound: list[VisionTool], pool: ModelPool, store: ImageStore
+) -> None:
+    @vision_tool("pixelate the picture", returns=Kind.IMAGE)
+    def pixelate(image: Image.Image, size: int = 16, each: bool = False) -> ToolOutput:
+        """Pixelate a picture."""
+        return ToolOutput(image.reduce(size), "I pixelated it.")
+
+    tools = [*bound, pixelate.bind(store, pool)]
+    otherwise = tools_shown(SMALL, tools, Brief("blur the faces", LINES))
+    by_name = tools_shown(SMALL, tools, Brief("pixelate it", LINES))
+
+    assert [str(signature) for signature in otherwise] == [str(pixelate.signature), *trained_lines()]
+    assert by_name[0] == pixelate.signature
+    assert len(by_name) < len(otherwise)
+
+
+def test_a_larger_model_is_shown_all_that_it_may_use(bound: list[VisionTool]) -> None:
+    brief = Brief("blur this", LINES, pointed=[Pointed(image=1, box=[1, 2, 3, 4], label="cup")])
+    names = [tool["name"] if isinstance(tool, dict) else tool.name for tool in tools_shown(CALLERS_OWN, bound, brief)]
+
+    assert names == [*catalog(), "select_regions", "reply", "decline"]
+    assert tools_shown(LLAMA, bound, brief) == bound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,14 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import InputError, VisionGPT
-from visiongpt_agent.graphs.planning.pointing import grounded, worded
+from visiongpt_agent.errors import PlanError
+from visiongpt_agent.graphs.planning.ask import request_plan
+from visiongpt_agent.graphs.planning.brief import Brief
+from visiongpt_agent.graphs.planning.pointing import check_boxes, grounded, worded
+from visiongpt_agent.graphs.resources import LanguageModel
 from visiongpt_agent.models import jobs
-from visiongpt_agent.plan import parse_plan
+from visiongpt_agent.pictures.images import ImageStore
+from visiongpt_agent.plan import Plan, Proposal, Ref, parse_plan
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.request import Pointed, checked_pointed
 from visiongpt_agent.tools import catalog
@@ -153,17 +158,19 @@ def test_boxes_are_cut_to_whole_pixels_of_the_image() -> None:
     assert checked_pointed(None, []) == []
 
 
-def test_only_the_pointed_box_changes(pool: ModelPool, bus: Image.Image) -> None:
-    chat = ScriptedChat(
-        script=['#1 = detect_objects(image=$1, query="teapot")\n#2 = blur_regions(image=$1, regions=#1)', "done"]
-    )
+SELECTED = "#1 = select_regions(image=$1, boxes=[{pointed}])\n#2 = blur_regions(image=$1, regions=#1)"
+
+
+def test_a_chat_model_is_told_what_is_pointed_at_and_only_that_changes(pool: ModelPool, bus: Image.Image) -> None:
+    chat = ScriptedChat(script=[SELECTED, "done"])
     agent = VisionGPT(chat, pool=pool)
 
     result = agent.invoke({"request": "blur this", "images": [bus], "pointed": PERSON})
 
-    assert "remove" not in chat.asked[0][-1].text
-    assert "blur the teapot" in chat.asked[0][-1].text
-    assert result.plan.splitlines()[0] == SELECT
+    assert "Request: blur this\n" in chat.asked[0][-1].text
+    assert 'box "48 400 245 903" in $1, labelled person' in chat.asked[0][-1].text
+    assert "select_regions" in chat.bound[0]
+    assert result.plan.splitlines()[0] == '#1 = select_regions(image=$1, boxes=["48 400 245 903"])'
     changed = np.argwhere((np.asarray(result.picture()) != np.asarray(bus)).any(axis=2))
     assert len(changed) > 10_000
     top, left = changed.min(axis=0)
@@ -172,6 +179,34 @@ def test_only_the_pointed_box_changes(pool: ModelPool, bus: Image.Image) -> None
     assert top >= 400 - 40
     assert right <= 245 + 40
     assert bottom <= 903 + 40
+
+
+@pytest.mark.parametrize("pointed", [PERSON, []])
+def test_a_chat_model_that_makes_up_a_box_is_told_so(pool: ModelPool, pointed: list[Pointed]) -> None:
+    invented = '#1 = select_regions(image=$1, boxes=["1 1 9 9"])\n#2 = blur_regions(image=$1, regions=#1)'
+    chat = ScriptedChat(script=[invented, "#1 = caption_image(image=$1)", "done"])
+    agent = VisionGPT(chat, pool=pool)
+
+    result = agent.invoke({"request": "blur this", "images": [Image.new("RGB", (800, 1000))], "pointed": pointed})
+
+    assert "That plan cannot be used" in chat.asked[1][-1].text
+    assert [step.tool for step in result.steps] == ["caption_image"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "image", "checks"),
+    [
+        (["48 400 245 903"], 1, True),
+        (["0 0 20 20", "48 400 245 903"], 1, True),
+        (["48 400 245 904"], 1, False),
+        (["48 400 245 903"], 2, False),
+        ([], 1, False),
+    ],
+)
+def test_only_what_is_pointed_at_may_be_selected(chosen: list[str], image: int, checks: bool) -> None:
+    selection = Proposal(1, "select_regions", {"image": Ref("$", image), "boxes": tuple(chosen)})
+    with nullcontext() if checks else pytest.raises(PlanError, match="only what is pointed at"):
+        check_boxes(Plan((selection,)), TWO)
 
 
 @pytest.mark.slow
@@ -190,15 +225,12 @@ def test_only_the_pointed_box_changes(pool: ModelPool, bus: Image.Image) -> None
     ],
 )
 def test_the_planner_of_the_package_takes_it_up(
-    request_: str, tools: list[str], pool: ModelPool, needs: Callable[[str], None], bus_path: Path
+    request_: str, tools: list[str], pool: ModelPool, needs: Callable[[str], None]
 ) -> None:
     needs(jobs.LLM)
-    from visiongpt_agent.graphs.planner import request_plan
-    from visiongpt_agent.graphs.resources import LanguageModel
-    from visiongpt_agent.pictures.images import ImageStore
-
     bound = [spec.bind(ImageStore(), pool) for spec in catalog().values()]
+    brief = Brief(request_, ["$1 user photo.jpg 810x1080"], 1, {t.name: t.signature for t in bound}, PERSON)
     with pool.use(jobs.LLM, LanguageModel) as llm:
-        plan = request_plan(llm, bound, ["$1 user photo.jpg 810x1080"], worded(request_, PERSON))
+        plan = request_plan(llm, bound, brief)
 
-    assert [proposal.tool for proposal in grounded(plan, request_, PERSON)] == tools
+    assert [proposal.tool for proposal in plan] == tools

@@ -96,7 +96,7 @@ def test_no_plan_that_is_right_is_changed() -> None:
 
 def right_plans() -> Iterator[Plan]:
     yield from (example.plan for example in written_examples())
-    for path in sorted((Path(__file__).parents[1] / "planning").glob("*_requests.jsonl")):
+    for path in sorted((Path(__file__).parents[2] / "planning").glob("*_requests.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             yield from map(parse_plan, (record["plan"], *record.get("also", ())))
