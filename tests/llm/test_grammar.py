@@ -172,6 +172,25 @@ def test_what_may_be_written(
     assert Steps(tokens, PlanRules(catalog, images)).may(text) is allowed
 
 
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        (" #1 = caption_image(image=$1)", True),
+        ("#1 = caption_image(image=$1)", True),
+        (" reply()", True),
+        ("  reply()", False),
+        (' #1 = generate_image(prompt="a")\n#2 = caption_image(image=#1)', True),
+        (' #1 = generate_image(prompt="a")\n #2 = caption_image(image=#1)', False),
+    ],
+)
+def test_one_space_may_stand_before_the_plan(
+    tokens: Any, catalog: Mapping[str, Signature], text: str, allowed: bool
+) -> None:
+    """As LLaMA-2 writes it, whose first token after ``[/INST]`` is ``▁#``."""
+    assert Steps(tokens, PlanRules(catalog, 1, leading_space=True)).may(text) is allowed
+    assert Steps(tokens, PlanRules(catalog, 1)).may(text) is (allowed and not text.startswith(" "))
+
+
 def test_forced_tokens_are_exactly_what_has_no_alternative(tokens: Any, catalog: Mapping[str, Signature]) -> None:
     matcher = PlanMatcher(tokens, PlanRules({"caption_image": catalog["caption_image"]}, 1, (), 1))
     written = tokens.decode_bytes(matcher.forced()).decode()

@@ -26,10 +26,11 @@ from visiongpt_agent.errors import InputError
 from visiongpt_agent.llm.copying import RequestWords
 from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
 from visiongpt_agent.llm.fitting import Fitted, Turn, fitted
-from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules, plan_tokens
+from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules, begins_with_space, plan_tokens
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.llm.prose import prose
 from visiongpt_agent.llm.signatures import ToolLike, signature_of
+from visiongpt_agent.llm.tokenizer import as_stored
 from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Signature
 from visiongpt_agent.prompts import planner_system, planner_user
 from visiongpt_agent.untrusted import defused
@@ -91,7 +92,7 @@ class ChatLlama(BaseChatModel):
 
         name = str(folder)
         precision = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = as_stored(AutoTokenizer.from_pretrained(name), Path(name))
         if not tokenizer.chat_template:
             raise InputError(f"{name} has no chat template: use an instruction-tuned model, such as Llama-2-7b-chat-hf")
         with _quiet():
@@ -215,7 +216,11 @@ class ChatLlama(BaseChatModel):
         prompt, prefix = self._planner_prompt(turns, planner_system(tools))
         controls = () if tool_choice else tuple(CONTROL) if images is not None else (REPLY.tool,)
         rules = PlanRules(
-            {tool.tool: tool for tool in named or tools}, images or 0, controls, 1 if named else MAX_PROPOSALS
+            {tool.tool: tool for tool in named or tools},
+            images or 0,
+            controls,
+            1 if named else MAX_PROPOSALS,
+            begins_with_space(self.llm.pipeline.tokenizer),
         )
         words = RequestWords(next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), ""))
         decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), self._prefixes, prefix, words)

@@ -52,12 +52,14 @@ class PlanRules:
         images: How many images the conversation holds.
         controls: The control actions that may stand as the whole plan; none where a tool must be called.
         proposals: The most proposals a plan may have, 1 to :data:`~visiongpt_agent.plan.MAX_PROPOSALS`.
+        leading_space: Whether the first line may begin with a space, see :func:`begins_with_space`.
     """
 
     catalog: Mapping[str, Signature]
     images: int = 0
     controls: tuple[str, ...] = tuple(CONTROL)
     proposals: int = MAX_PROPOSALS
+    leading_space: bool = False
 
     def line(self, earlier: Sequence[Proposal], longest: int = MAX_LINE) -> str | None:
         """The next line as a Lark terminal, or None where none is possible.
@@ -74,8 +76,9 @@ class PlanRules:
             forms += [_control(name) for name in self.controls]
         if not forms:
             return None
+        space = " ?" * (self.leading_space and not earlier)
         taken = [rf" & ~/#{number} = {_escape(proposal.call())}\n?/" for proposal in earlier]
-        return f"/{'|'.join(forms)}/{''.join(taken)} & /(?s:.{{1,{longest}}})/"
+        return f"/{space}({'|'.join(forms)})/{''.join(taken)} & /(?s:.{{1,{longest}}})/"
 
     def _call(self, signature: Signature, outputs: Sequence[Kind]) -> str | None:
         """A call as a regular expression, or None where a required argument has no possible value."""
@@ -138,6 +141,12 @@ def plan_tokens(tokenizer: PreTrainedTokenizerFast, end_tokens: Sequence[int], v
     from llguidance.hf import from_tokenizer
 
     return from_tokenizer(tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=list(end_tokens))
+
+
+def begins_with_space(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether the first token of an answer holds a space, as it does for LLaMA-2: ``[/INST]`` goes on with ``▁#``."""
+    (first, *_) = tokenizer("#", add_special_tokens=False)["input_ids"]
+    return str(tokenizer.convert_ids_to_tokens(first)).startswith("▁")
 
 
 @dataclass
@@ -248,8 +257,8 @@ class PlanMatcher:
 
     @property
     def line(self) -> str:
-        """The text of the line that is being written."""
-        return self.text_of(*self._line)
+        """The text of the line that is being written, without the space that the first may begin with."""
+        return self.text_of(*self._line).removeprefix(" ")
 
     def text_of(self, *tokens: int) -> str:
         """The text of tokens; a character that is not whole is ``U+FFFD``."""
