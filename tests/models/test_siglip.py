@@ -104,7 +104,7 @@ def test_the_likeness_is_the_cosine_of_the_embeddings(model: Siglip, photo: Phot
     image = photo("rocket")
     with torch.inference_mode():
         seen = model._network.get_image_features(**model._pixels(images=image, return_tensors="pt")).pooler_output[0]
-        said = model._network.get_text_features(input_ids=model._tokens(["a rocket"])).pooler_output[0]
+        said = model._network.get_text_features(**model._tokens(["a rocket"])).pooler_output[0]
     cosine = float(seen @ said / seen.norm() / said.norm())
     assert model.match(image, ["a rocket"])[0] == pytest.approx(cosine, abs=1e-5)
 
@@ -117,7 +117,7 @@ def test_a_text_is_the_same_alone_and_among_longer_ones(model: Siglip, photo: Ph
 
 
 def test_texts_are_filled_up_to_the_full_length(model: Siglip) -> None:
-    short, long = model._tokens(["ab", "x" * 99]).tolist()
+    short, long = model._tokens(["ab", "x" * 99])["input_ids"].tolist()
     assert short == [5 + 256 + 1, 5 + 256 + 2, EOS, *[PAD] * (LENGTH - 3)]
     assert len(long) == LENGTH
     assert PAD not in long

@@ -131,7 +131,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path, words: Path, masks: Path,
     remedy = f"models pull {model.card.name}"
     small = tiny.checkpoint(tmp_path / "small")
     for folder, reason in (
-        (None, "has no model_index"),
+        (None, "no folder was given"),
         (tmp_path, "has no model_index"),
         (small, "holds a StableDiffusionPipeline"),
         (words if model is SdxlInpainting else masks, "holds a StableDiffusionXL"),

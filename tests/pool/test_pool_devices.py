@@ -357,7 +357,7 @@ def test_real_networks_move_and_their_inputs_follow(tmp_path: Path, photo: Calla
     assert model.measure() == sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     assert model.to("meta")
     assert {tensor.device.type for tensor in (*network.parameters(), *network.buffers())} == {"meta"}
-    assert model._placement == Placement("meta", "float32")
+    assert model.placement == Placement("meta", "float32")
 
 
 # ------------------------------------------------------------------------------------------------------- measured sizes

@@ -65,7 +65,7 @@ class Model(ABC):
 
     card: ClassVar[ModelCard]
     portable: ClassVar[bool] = False
-    """Whether inputs go wherever its networks are, so that these can be moved; so they do by a ``_placement``, too."""
+    """Whether the model sends its inputs to the device that its networks are on, so that the pool may move it."""
 
     @classmethod
     @abstractmethod
@@ -118,12 +118,27 @@ class Model(ABC):
 
     def to(self, device: str) -> bool:
         """Move to another device, as torch spells it; False where the adapter cannot, and nothing was moved."""
-        placement = getattr(self, "_placement", None)
         networks = list(self.networks())
-        if not networks or not (self.portable or isinstance(placement, Placement)):
+        if not networks or not self.portable:
             return False
         for network in networks:
             network.to(device)
-        if isinstance(placement, Placement):
-            self._placement = replace(placement, device=device)
         return True
+
+
+class PlacedModel(Model):
+    """A model that remembers its placement and sends its inputs there.
+
+    Attributes:
+        placement: Device and dtype of the inputs; the pool moves it together with the networks.
+    """
+
+    portable = True
+    placement: Placement
+
+    def to(self, device: str) -> bool:
+        """Move networks and inputs to another device, as torch spells it; False where there is no network."""
+        moved = super().to(device)
+        if moved:
+            self.placement = replace(self.placement, device=device)
+        return moved

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
+from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.generation import write_tokens
 from visiongpt_agent.models.jobs import CAPTION, VQA
 from visiongpt_agent.weights import Hub
 
@@ -21,41 +22,27 @@ _FILES: Final = {"config.json": "", "*.json": "", "vocab.txt": "", "*.safetensor
 _LONGEST: Final = 40
 
 
-class _Blip(Model):
-    """What both heads share: a picture, perhaps words, in; words out, decoded greedily."""
+class _Blip(PlacedModel):
+    """BLIP with a text head: takes a picture, optionally with a prompt, and returns greedily decoded text."""
 
     _head: ClassVar[str]
 
     def __init__(self, network: Any, processor: Any, placement: Placement) -> None:
-        self._network, self._processor, self._placement = network, processor, placement
+        self._network, self._processor, self.placement = network, processor, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import torch
         import transformers
 
+        network, pixels, words = read_checkpoint(
+            cls.card, folder, placement, cls._head, "AutoImageProcessor", "AutoTokenizer"
+        )
         library: Any = transformers  # only partly typed
-        try:
-            head = getattr(library, cls._head)
-            dtype = getattr(torch, placement.dtype)
-            network = head.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=dtype)
-            tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            pixels = library.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0][:120]
-            raise WeightsError(
-                f"{folder} holds no {cls.card.title} ({reason}): visiongpt models pull {cls.card.name}"
-            ) from error
-        processor = library.BlipProcessor(image_processor=pixels, tokenizer=tokenizer)
-        return cls(network.to(placement.device).eval(), processor, placement)
+        return cls(network, library.BlipProcessor(image_processor=pixels, tokenizer=words), placement)
 
     def _say(self, image: Image.Image, **words: str) -> str:
-        import torch
-
-        given = self._processor(images=image.convert("RGB"), return_tensors="pt", **words).to(self._placement.device)
-        given["pixel_values"] = given["pixel_values"].to(getattr(torch, self._placement.dtype))
-        with torch.inference_mode():
-            tokens = self._network.generate(**given, max_new_tokens=_LONGEST, num_beams=1, do_sample=False)
+        inputs = self._processor(images=image.convert("RGB"), return_tensors="pt", **words)
+        tokens = write_tokens(self._network, inputs, self.placement, longest=_LONGEST)
         return str(self._processor.decode(tokens[0], skip_special_tokens=True)).strip()
 
 

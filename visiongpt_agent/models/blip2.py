@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.generation import write_tokens
 from visiongpt_agent.models.jobs import CAPTION, VQA
 from visiongpt_agent.weights import Hub
 
@@ -22,7 +23,7 @@ _FILES: Final = {"config.json": "", "*.json": "", "merges.txt": "", "*.safetenso
 _LONGEST: Final = 40
 
 
-class Blip2(Model):
+class Blip2(PlacedModel):
     """ViT-g/14 and a querying transformer before OPT 2.7B. The whole picture is squeezed into 224 by 224 pixels."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -39,7 +40,7 @@ class Blip2(Model):
     )
 
     def __init__(self, network: Any, processor: Any, placement: Placement) -> None:
-        self._network, self._processor, self._placement = network, processor, placement
+        self._network, self._processor, self.placement = network, processor, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -64,15 +65,11 @@ class Blip2(Model):
         return self._say(image, f"Question: {question.strip()} Answer:")
 
     def _say(self, image: Image.Image, prompt: str) -> str:
-        import torch
-
-        seen = image.convert("RGB")
-        if min(seen.size) == 1:  # such an axis would be mistaken for that of the colours
-            seen = seen.resize((max(2, seen.width), max(2, seen.height)))
-        given = self._processor(images=seen, text=[prompt], return_tensors="pt").to(self._placement.device)
-        given["pixel_values"] = given["pixel_values"].to(getattr(torch, self._placement.dtype))
-        with torch.inference_mode():
-            tokens = self._network.generate(**given, max_new_tokens=_LONGEST, num_beams=1, do_sample=False)
-        said = tokens[0, given["input_ids"].shape[1] :]
-        text = str(self._processor.tokenizer.decode(said, skip_special_tokens=True)).strip()
+        pixels = image.convert("RGB")
+        if min(pixels.size) == 1:  # such an axis would be mistaken for that of the colours
+            pixels = pixels.resize((max(2, pixels.width), max(2, pixels.height)))
+        inputs = self._processor(images=pixels, text=[prompt], return_tensors="pt")
+        tokens = write_tokens(self._network, inputs, self.placement, longest=_LONGEST)
+        answer = tokens[0, inputs["input_ids"].shape[1] :]
+        text = str(self._processor.tokenizer.decode(answer, skip_special_tokens=True)).strip()
         return text.splitlines()[0].strip() if text else ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_SEMANTIC
 from visiongpt_agent.models.masks import covered, guided
@@ -27,7 +27,7 @@ _BATCH: Final = 4
 """Words looked for at a time; each takes some 50 MB of activations."""
 
 
-class ClipSeg(Model):
+class ClipSeg(PlacedModel):
     """The decoder of width 64 with refined transposed convolutions, on CLIP ViT-B/16.
 
     The whole picture is squeezed into a square of 352 pixels, in which a patch is 16 pixels wide: its scores run across
@@ -54,7 +54,7 @@ class ClipSeg(Model):
     threshold: float = 0.3
 
     def __init__(self, network: Any, pixels: Any, tokenizer: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._tokenizer, self._placement = network, pixels, tokenizer, placement
+        self._network, self._pixels, self._tokenizer, self.placement = network, pixels, tokenizer, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -84,14 +84,14 @@ class ClipSeg(Model):
         import torch
 
         seen = self._pixels(images=image.convert("RGB"), return_tensors="pt")
-        picture = seen["pixel_values"].to(self._placement.device, getattr(torch, self._placement.dtype))
+        picture = seen["pixel_values"].to(self.placement.device, getattr(torch, self.placement.dtype))
         longest = self._network.config.text_config.max_position_embeddings
         for first in range(0, len(words), _BATCH):
             texts = [f"a photo of {word.lower()}" for word in words[first : first + _BATCH]]
             given = self._tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
             with torch.inference_mode():
                 out = self._network(
-                    pixel_values=picture.expand(len(texts), -1, -1, -1), **given.to(self._placement.device)
+                    pixel_values=picture.expand(len(texts), -1, -1, -1), **given.to(self.placement.device)
                 )
             scores = out.logits.float().sigmoid().cpu().numpy()
             yield from np.asarray(scores, np.float32).reshape(len(texts), *scores.shape[-2:])

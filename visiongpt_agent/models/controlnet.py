@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_network, read_pipeline, unusable
 from visiongpt_agent.models.diffusion import (
-    DTYPES,
     HALF_FILES,
-    load_network,
-    load_pipeline,
+    OPEN_RAIL,
+    diffusion_card,
     native_side,
-    no_weights,
     paint,
     working_size,
 )
@@ -43,10 +42,10 @@ class ControlNet(Model):
     Each network lies in a sub-folder of ``controls``: ``edges``, ``depth``, ``pose``.
     """
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="controlnet-v1-1",
         title="ControlNet 1.1 over Stable Diffusion 1.5",
-        jobs=(CONTROL,),
+        job=CONTROL,
         licence="CreativeML OpenRAIL-M",
         homepage="https://github.com/lllyasviel/ControlNet-v1-1-nightly",
         # Estimated: 1,371 M parameters of Stable Diffusion and its safety checker, 361 M of each of the three networks,
@@ -59,11 +58,7 @@ class ControlNet(Model):
             size=4_910_000_000,
             parts={f"controls/{control}": Hub(repo, "main", _NETWORK_FILES) for control, repo in _NETWORKS.items()},
         ),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     portable = True
 
@@ -75,13 +70,13 @@ class ControlNet(Model):
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         here = [control for control in _NETWORKS if folder is not None and (folder / "controls" / control).is_dir()]
         if folder is None or not here:
-            raise no_weights(folder, cls.card, FileNotFoundError("it has no folder controls/edges, depth or pose"))
+            raise unusable(cls.card, folder, "it has no folder controls/edges, depth or pose")
         networks = {
-            control: load_network("ControlNetModel", folder / "controls" / control, placement, cls.card)
+            control: read_network("ControlNetModel", folder / "controls" / control, placement, cls.card)
             for control in here
         }
         kind = "StableDiffusionControlNetPipeline"
-        first = load_pipeline(
+        first = read_pipeline(
             kind, folder, placement, cls.card, saved_as="StableDiffusionPipeline", controlnet=networks[here[0]]
         )
         return cls({control: _with_network(first, network) for control, network in networks.items()})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 
 from visiongpt_agent.language.vocabulary import COCO
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.models.precision import FLOATS
@@ -43,7 +43,7 @@ _SPELT: Final[Mapping[str, str]] = {
 """COCO classes under the names of Pascal VOC, as some checkpoints have them."""
 
 
-class _Detr(Model):
+class _Detr(PlacedModel):
     """What both have in common: queries, each of which answers with a box and a score for each class."""
 
     _head: ClassVar[str]
@@ -52,7 +52,7 @@ class _Detr(Model):
     threshold: float
 
     def __init__(self, network: Any, pixels: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._placement = network, pixels, placement
+        self._network, self._pixels, self.placement = network, pixels, placement
         names = network.config.id2label
         self._names = [_coco(names[number]) for number in range(len(names))]
 
@@ -67,7 +67,7 @@ class _Detr(Model):
 
         if max(image.size) > _LONGEST_STRIP * min(image.size):
             return Regions(image.size)
-        seen = self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self._placement.device)
+        seen = self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self.placement.device)
         with torch.inference_mode():
             out = self._network(**seen)
         scores = self._scores(out.logits[0].float()).cpu().numpy()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import IMAGE_FEATURES
 from visiongpt_agent.models.pixels import normalised
@@ -26,7 +26,7 @@ _PATCHES: Final = 48
 """On the longer side of the picture: 672 pixels, the larger of the two sizes that AnomalyDINO was tried at."""
 
 
-class Dinov2(Model):
+class Dinov2(PlacedModel):
     """The small network, with patches of 14 pixels."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -43,7 +43,7 @@ class Dinov2(Model):
     )
 
     def __init__(self, network: Any, placement: Placement) -> None:
-        self._network, self._placement = network, placement
+        self._network, self.placement = network, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -66,6 +66,6 @@ class Dinov2(Model):
         pixels = torch.from_numpy(normalised(scaled))
         with torch.inference_mode():
             seen = self._network(
-                pixel_values=pixels.to(self._placement.device, getattr(torch, self._placement.dtype))
+                pixel_values=pixels.to(self.placement.device, getattr(torch, self.placement.dtype))
             ).last_hidden_state[0, 1:]  # the first is that of the whole picture
         return np.ascontiguousarray(seen.float().cpu().numpy().T.reshape(-1, rows, columns), np.float32)

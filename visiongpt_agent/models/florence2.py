@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.generation import write_tokens
 from visiongpt_agent.models.image_text_to_text import as_phrase
 from visiongpt_agent.models.jobs import CAPTION, OCR, TextLine
 from visiongpt_agent.models.rapid_ocr import in_reading_order
@@ -32,7 +33,7 @@ _CORNERS: Final = 4
 _FLOOR: Final = 0.3
 
 
-class Florence2(Model):
+class Florence2(PlacedModel):
     """The base network. The whole picture is squeezed into a square of 768 pixels, so small print is lost."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -49,7 +50,7 @@ class Florence2(Model):
     )
 
     def __init__(self, network: Any, processor: Any, placement: Placement) -> None:
-        self._network, self._processor, self._placement = network, processor, placement
+        self._network, self._processor, self.placement = network, processor, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -75,21 +76,19 @@ class Florence2(Model):
         """The tokens that it writes for a task, and the probability, 0 to 1, that it gave to each."""
         import torch
 
-        seen = image.convert("RGB")
-        if min(seen.size) == 1:  # such an axis would be mistaken for that of the colours
-            seen = seen.resize((max(2, seen.width), max(2, seen.height)))
-        given = self._processor(images=seen, text=task, return_tensors="pt").to(self._placement.device)
-        given["pixel_values"] = given["pixel_values"].to(getattr(torch, self._placement.dtype))
+        pixels = image.convert("RGB")
+        if min(pixels.size) == 1:  # such an axis would be mistaken for that of the colours
+            pixels = pixels.resize((max(2, pixels.width), max(2, pixels.height)))
+        inputs = self._processor(images=pixels, text=task, return_tensors="pt")
         room = int(self._network.config.text_config.max_position_embeddings) - 1
-        with torch.inference_mode():
-            out = self._network.generate(
-                **given,
-                max_new_tokens=min(longest, room),
-                num_beams=1,
-                do_sample=False,
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
+        out = write_tokens(
+            self._network,
+            inputs,
+            self.placement,
+            longest=min(longest, room),
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
         written = out.sequences[0, -len(out.logits) :]
         odds = torch.cat(out.logits).float().softmax(-1).gather(1, written[:, None])[:, 0]
         return written.tolist(), odds.tolist()

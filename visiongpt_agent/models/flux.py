@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from visiongpt_agent.models.base import ModelCard, Placement
-from visiongpt_agent.models.diffusion import no_weights
+from visiongpt_agent.models.checkpoints import unusable
+from visiongpt_agent.models.diffusion import diffusion_card
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.models.stable_diffusion import PictureFromWords
 from visiongpt_agent.weights import Hub
@@ -20,10 +21,10 @@ from visiongpt_agent.weights import Hub
 class FluxSchnell(PictureFromWords):
     """FLUX.1 [schnell], in the precision it is published in; pictures of 1024x1024 pixels, no guidance."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="flux.1-schnell",
         title="FLUX.1 [schnell]",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="Apache-2.0",
         homepage="https://huggingface.co/black-forest-labs/FLUX.1-schnell",
         # Estimated: 11,891 M parameters of the transformer, 4,762 M and 123 M of the text encoders, 84 M of the
@@ -37,11 +38,8 @@ class FluxSchnell(PictureFromWords):
             {"model_index.json": "", "*/*.json": "", "*/merges.txt": "", "*/*.safetensors": ""},
             size=33_750_000_000,
         ),
-        modules=("diffusers",),
-        extra="paper",
         notice="The repository is gated: accept its conditions on the model's page and set HF_TOKEN before you pull.",
         dtypes=("bfloat16",),
-        devices=("cuda", "cpu"),
     )
     _saved_as = "FluxPipeline"
     _steps = 4
@@ -50,7 +48,7 @@ class FluxSchnell(PictureFromWords):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        made = super().load(folder, placement)
-        if made._pipeline.transformer.config.guidance_embeds:
-            raise no_weights(folder, cls.card, ValueError("it takes guidance, as FLUX.1 [dev] does"))
-        return made
+        model = super().load(folder, placement)
+        if model._pipeline.transformer.config.guidance_embeds:
+            raise unusable(cls.card, folder, "it takes guidance, as FLUX.1 [dev] does")
+        return model

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
 from visiongpt_agent.models.precision import FLOATS
@@ -32,7 +32,7 @@ _LONGEST_STRIP: Final = 500
 """Long by short side: a picture more stretched than that would be scaled to no pixels at all, and it shows nothing."""
 
 
-class GroundingDino(Model):
+class GroundingDino(PlacedModel):
     """The network on Swin-T.
 
     It scores each box against each token of a text such as ``dog. red car.``. Of the nouns that a box has a token over
@@ -60,7 +60,7 @@ class GroundingDino(Model):
     threshold: float = 0.35
 
     def __init__(self, network: Any, pixels: Any, tokenizer: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._tokenizer, self._placement = network, pixels, tokenizer, placement
+        self._network, self._pixels, self._tokenizer, self.placement = network, pixels, tokenizer, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -89,14 +89,14 @@ class GroundingDino(Model):
 
     def _see(self, image: Image.Image) -> Any:
         """What the network is shown of a picture."""
-        return self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self._placement.device)
+        return self._pixels(images=image.convert("RGB"), return_tensors="pt").to(self.placement.device)
 
     def _ask(self, seen: Any, text: str, words: Any) -> tuple[FloatArray, FloatArray]:
         """Boxes ``(queries, 4)`` as shares of the picture, and their scores for each token, ``(queries, tokens)``."""
         import torch
 
         with torch.inference_mode():
-            out = self._network(**seen, **words.to(self._placement.device))
+            out = self._network(**seen, **words.to(self.placement.device))
         return out.pred_boxes[0].float().cpu().numpy(), out.logits[0].float().sigmoid().cpu().numpy()
 
     @property

@@ -107,7 +107,7 @@ class GroundingDinoSwinT(GroundingDino):
             ]
         )
         pixels, _ = prepare(image.convert("RGB"), None)
-        return pixels[None].to(self._placement.device)
+        return pixels[None].to(self.placement.device)
 
     def _ask(self, seen: Any, text: str, words: Any) -> tuple[FloatArray, FloatArray]:
         """As the base class; the network turns the text into tokens itself, by the same tokenizer."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from visiongpt_agent.errors import WeightsError
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.generation import write_tokens
 from visiongpt_agent.models.jobs import CAPTION, VQA
 from visiongpt_agent.weights import Hub
 
@@ -34,14 +35,14 @@ _NARROWEST: Final = 20
 """Most that one side of a picture may exceed the other: the processors refuse, or shrink to nothing, what is longer."""
 
 
-class _SeeingChat(Model):
-    """What all share: a picture and an instruction in the checkpoint's own chat format, decoded greedily."""
+class _SeeingChat(PlacedModel):
+    """A chat model that takes a picture and an instruction in its own chat format and answers greedily."""
 
     _head: ClassVar[str]
     _processor_class: ClassVar[str]
 
     def __init__(self, network: Any, processor: Any, placement: Placement) -> None:
-        self._network, self._processor, self._placement = network, processor, placement
+        self._network, self._processor, self.placement = network, processor, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -67,16 +68,12 @@ class _SeeingChat(Model):
         return self._processor(images=[image], text=[prompt], return_tensors="pt")
 
     def _say(self, image: Image.Image, instruction: str) -> str:
-        import torch
-
         turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": instruction}]}
         prompt = self._processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
-        given = self._inputs(presentable(image), prompt).to(self._placement.device)
-        given["pixel_values"] = given["pixel_values"].to(getattr(torch, self._placement.dtype))
-        with torch.inference_mode():
-            tokens = self._network.generate(**given, max_new_tokens=_LONGEST, num_beams=1, do_sample=False)
-        said = tokens[0, given["input_ids"].shape[1] :]
-        return str(self._tokenizer.decode(said, skip_special_tokens=True)).strip()
+        inputs = self._inputs(presentable(image), prompt)
+        tokens = write_tokens(self._network, inputs, self.placement, longest=_LONGEST)
+        answer = tokens[0, inputs["input_ids"].shape[1] :]
+        return str(self._tokenizer.decode(answer, skip_special_tokens=True)).strip()
 
 
 def as_phrase(text: str) -> str:
@@ -213,11 +210,11 @@ class Qwen25Vl(_SeeingChat):
         }
         seen = self._pixels(images=[image], size=size, return_tensors="pt")
         patches = int(seen["image_grid_thw"].prod()) // self._pixels.merge_size**2
-        given = self._processor([prompt.replace(_PLACE, _PLACE * patches)], return_tensors="pt")
-        marked = given["input_ids"] == self._network.config.image_token_id
-        given.update(seen)
-        given["mm_token_type_ids"] = marked.int()  # where the positions of words give way to those of patches
-        return given
+        inputs = self._processor([prompt.replace(_PLACE, _PLACE * patches)], return_tensors="pt")
+        marked = inputs["input_ids"] == self._network.config.image_token_id
+        inputs.update(seen)
+        inputs["mm_token_type_ids"] = marked.int()  # where the positions of words give way to those of patches
+        return inputs
 
 
 def _require_template(card: ModelCard, processor: Any) -> None:

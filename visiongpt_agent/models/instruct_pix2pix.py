@@ -7,11 +7,17 @@ pull.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
-from visiongpt_agent.models.diffusion import DTYPES, FULL_FILES, load_pipeline, native_side, paint, working_size
+from visiongpt_agent.models.base import ModelCard
+from visiongpt_agent.models.diffusion import (
+    FULL_FILES,
+    PipelineModel,
+    diffusion_card,
+    native_side,
+    paint,
+    working_size,
+)
 from visiongpt_agent.models.jobs import INSTRUCT
 from visiongpt_agent.weights import Hub
 
@@ -23,32 +29,21 @@ _TEXT_GUIDANCE: Final = 7.5
 _IMAGE_GUIDANCE: Final = 1.5
 
 
-class InstructPix2Pix(Model):
+class InstructPix2Pix(PipelineModel):
     """The published model, over Stable Diffusion 1.5, with its safety checker."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="instruct-pix2pix",
         title="InstructPix2Pix",
-        jobs=(INSTRUCT,),
+        job=INSTRUCT,
         licence="MIT",
         homepage="https://huggingface.co/timbrooks/instruct-pix2pix",
         # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
         # checker, a fifth on top.
         memory=6_600_000_000,
         source=Hub("timbrooks/instruct-pix2pix", "main", FULL_FILES, size=5_480_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
     )
-    portable = True
-
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
-
-    @classmethod
-    def load(cls, folder: Path | None, placement: Placement) -> Self:
-        return cls(load_pipeline("StableDiffusionInstructPix2PixPipeline", folder, placement, cls.card))
+    _kind = "StableDiffusionInstructPix2PixPipeline"
 
     def edit(self, image: Image.Image, instruction: str, *, seed: int) -> Image.Image:
         """The picture, same size, changed as the instruction says; fine detail is that of about 512x512 pixels.

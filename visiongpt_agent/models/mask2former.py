@@ -69,7 +69,7 @@ class Mask2Former(UperNet):
 
         seen = image.convert("RGB").resize(_shown(image.size), Image.Resampling.BILINEAR)
         with torch.inference_mode():
-            out = self._network(pixel_values=torch.from_numpy(normalised(seen)).to(self._placement.device))
+            out = self._network(pixel_values=torch.from_numpy(normalised(seen)).to(self.placement.device))
             classes = out.class_queries_logits[0].float().softmax(dim=-1)[:, :-1]  # the last is that of no class
             masks = out.masks_queries_logits[0].float().sigmoid()
             for word in words:

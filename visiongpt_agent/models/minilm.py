@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import TEXT_EMBEDDING
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Wheel
@@ -70,14 +70,7 @@ class MiniLM(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-
-        if folder is None or not (folder / "model.safetensors").is_file():
-            raise WeightsError(f"{folder} holds no model.safetensors: run visiongpt models pull {cls.card.name}")
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        return cls(model.to(placement.device).eval(), tokenizer)
+        return cls(*read_checkpoint(cls.card, folder, placement, "BertModel", "AutoTokenizer"))
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """float32 ``(N, 384)``, rows of unit length; texts beyond 256 tokens are cut. Recent texts are remembered."""

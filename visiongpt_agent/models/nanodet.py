@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.language.vocabulary import COCO
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_onnx
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.weights import Packaged
@@ -59,11 +59,7 @@ class NanoDet(Model):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         """Load the ONNX file; it runs on the CPU, wherever ``placement`` says."""
-        import onnxruntime
-
-        if folder is None or not (folder / _FILE).is_file():
-            raise WeightsError(f"{_FILE} is not in {folder}: reinstall visiongpt-agent, which ships it")
-        return cls(onnxruntime.InferenceSession(str(folder / _FILE), providers=["CPUExecutionProvider"]))
+        return cls(read_onnx(cls.card, folder, _FILE))
 
     def detect(self, image: Image.Image, *, threshold: float) -> Regions:
         """All objects with a score of at least ``threshold`` (0 to 1), surest first, labelled with ``classes``."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import DETECTION_OPEN_VOCABULARY
 from visiongpt_agent.models.precision import FLOATS
@@ -28,7 +28,7 @@ _GREY: Final = (128, 128, 128)
 _SAME_OBJECT: Final = 0.5
 
 
-class Owlv2(Model):
+class Owlv2(PlacedModel):
     """The base network with patches of 16 pixels, an ensemble of its self-trained and fine-tuned weights."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -51,7 +51,7 @@ class Owlv2(Model):
     threshold: float = 0.2
 
     def __init__(self, network: Any, pixels: Any, tokenizer: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._tokenizer, self._placement = network, pixels, tokenizer, placement
+        self._network, self._pixels, self._tokenizer, self.placement = network, pixels, tokenizer, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -78,7 +78,7 @@ class Owlv2(Model):
         seen = self._pixels(images=squared(image, side), do_pad=False, do_resize=False, return_tensors="pt")
         with torch.inference_mode():
             out = self._network(
-                pixel_values=seen["pixel_values"].to(self._placement.device), **words.to(self._placement.device)
+                pixel_values=seen["pixel_values"].to(self.placement.device), **words.to(self.placement.device)
             )
         scores = out.logits[0].float().sigmoid().cpu().numpy()
         boxes = out.pred_boxes[0].float().cpu().numpy()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
 from visiongpt_agent.models.precision import FLOATS
@@ -37,7 +37,7 @@ _LONGEST_STRIP: Final = 500
 """Long by short side: a picture more stretched than that would be scaled to no pixels at all, and it shows nothing."""
 
 
-class Sam(Model):
+class Sam(PlacedModel):
     """The network on ViT-B.
 
     Each prompt gives three masks, of the whole, a part and a part of that, each with a guess at its own IoU.
@@ -64,7 +64,7 @@ class Sam(Model):
     _head: ClassVar[str] = "SamModel"
 
     def __init__(self, network: Any, pixels: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._placement = network, pixels, placement
+        self._network, self._pixels, self.placement = network, pixels, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -114,7 +114,7 @@ class Sam(Model):
         height, width = (int(v) for v in seen["reshaped_input_sizes"][0])
         frame = Frame(image.size, (width, height), int(pixels.shape[-1]))
         with torch.inference_mode():
-            return frame, self._embedding(pixels.to(self._placement.device))
+            return frame, self._embedding(pixels.to(self.placement.device))
 
     def _embedding(self, pixels: Any) -> dict[str, Any]:
         """What the decoder wants of the input, by the names of its arguments."""
@@ -126,7 +126,7 @@ class Sam(Model):
 
         (name, values), *_ = prompts.items()
         for first in range(0, len(values), _BATCH):
-            batch = torch.from_numpy(values[None, first : first + _BATCH]).to(self._placement.device)
+            batch = torch.from_numpy(values[None, first : first + _BATCH]).to(self.placement.device)
             with torch.inference_mode():
                 out = self._network(**embedding, **{name: batch})
             logits, quality = out.pred_masks[0].float().cpu().numpy(), out.iou_scores[0].float().cpu().numpy()

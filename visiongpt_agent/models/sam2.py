@@ -8,7 +8,7 @@ repository is taken at ``main``: pinned by the manifest at first pull.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from visiongpt_agent.models.base import ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
@@ -20,6 +20,10 @@ from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_PICTURE_PLACES: Final = "shared_image_embedding.positional_embedding"
+_PROMPT_PLACES: Final = "prompt_encoder.shared_embedding.positional_embedding"
+"""The same random frequencies as for the picture, which transformers up to 4.57 therefore saved once only."""
 
 
 class Sam2(Sam):
@@ -46,7 +50,13 @@ class Sam2(Sam):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         (network,) = read_checkpoint(
-            cls.card, folder, placement, "Sam2Model", also=("sam2_video",), halved=("vision_encoder",)
+            cls.card,
+            folder,
+            placement,
+            "Sam2Model",
+            also=("sam2_video",),
+            halved=("vision_encoder",),
+            copies={_PROMPT_PLACES: _PICTURE_PLACES},
         )
         return cls(network, None, placement)
 
@@ -56,6 +66,6 @@ class Sam2(Sam):
 
         side = int(self._network.config.prompt_encoder_config.image_size)
         square = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(normalised(square)).to(self._placement.device)
+        pixels = torch.from_numpy(normalised(square)).to(self.placement.device)
         with torch.inference_mode():
             return Frame(image.size, (side, side), side), self._embedding(pixels)

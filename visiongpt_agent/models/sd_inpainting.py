@@ -7,11 +7,18 @@ the masked picture beside the noise. The repository is taken at ``main``: pinned
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
-from visiongpt_agent.models.diffusion import DTYPES, HALF_FILES, load_pipeline, native_side, paint, working_size
+from visiongpt_agent.models.base import ModelCard
+from visiongpt_agent.models.diffusion import (
+    HALF_FILES,
+    OPEN_RAIL,
+    PipelineModel,
+    diffusion_card,
+    native_side,
+    paint,
+    working_size,
+)
 from visiongpt_agent.models.jobs import INPAINT_REPLACE
 from visiongpt_agent.regions import BoolArray
 from visiongpt_agent.weights import Hub
@@ -24,23 +31,14 @@ Window = tuple[int, int, int, int]
 _STEPS: Final = 25
 
 
-class MaskPainter(Model):
+class MaskPainter(PipelineModel):
     """What the painters over an inpainting pipeline of ``diffusers`` share.
 
     They paint a part of the picture around the mask, as large as they are made for, and paste the mask alone.
     """
 
-    portable = True
-    _kind: ClassVar[str]
     _guidance: ClassVar[float]
     _also: ClassVar[Mapping[str, Any]] = {}
-
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
-
-    @classmethod
-    def load(cls, folder: Path | None, placement: Placement) -> Self:
-        return cls(load_pipeline(cls._kind, folder, placement, cls.card))
 
     def replace(self, image: Image.Image, mask: BoolArray, prompt: str, *, seed: int) -> Image.Image:
         """The picture, same size, the mask, bool ``(H, W)``, showing the prompt; every pixel outside it as it was.
@@ -78,21 +76,17 @@ class MaskPainter(Model):
 class StableDiffusionInpainting(MaskPainter):
     """The checkpoint of Stable Diffusion 1.5 that was trained on to fill masks, with its safety checker."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="stable-diffusion-inpainting",
         title="Stable Diffusion inpainting",
-        jobs=(INPAINT_REPLACE,),
+        job=INPAINT_REPLACE,
         licence="CreativeML OpenRAIL-M",
         homepage="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
         # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
         # checker, a fifth on top.
         memory=6_600_000_000,
         source=Hub("stable-diffusion-v1-5/stable-diffusion-inpainting", "main", HALF_FILES, size=2_740_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     _kind = "StableDiffusionInpaintPipeline"
     _guidance = 7.5

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 
 from visiongpt_agent.models.base import Model, ModelCard, Placement
-from visiongpt_agent.models.diffusion import DTYPES, HALF_FILES, load_pipeline, paint
+from visiongpt_agent.models.checkpoints import read_pipeline
+from visiongpt_agent.models.diffusion import HALF_FILES, OPEN_RAIL, diffusion_card, paint
 from visiongpt_agent.models.jobs import UPSCALE
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Hub
@@ -40,10 +41,10 @@ class StableDiffusionUpscaler(Model):
     pixels; what is smaller is continued by its mirror image and cut again.
     """
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="stable-diffusion-x4-upscaler",
         title="Stable Diffusion x4 upscaler",
-        jobs=(UPSCALE,),
+        job=UPSCALE,
         licence="CreativeML OpenRAIL++-M",
         homepage="https://huggingface.co/stabilityai/stable-diffusion-x4-upscaler",
         # Estimated: 473 M parameters of the U-Net, 340 M of the text encoder, 55 M of the decoder, and 1 GB for what
@@ -51,11 +52,7 @@ class StableDiffusionUpscaler(Model):
         memory=4_500_000_000,
         rank=20,
         source=Hub("stabilityai/stable-diffusion-x4-upscaler", "main", HALF_FILES, size=1_740_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     factor: int = 4
 
@@ -65,7 +62,7 @@ class StableDiffusionUpscaler(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        pipeline = load_pipeline("StableDiffusionUpscalePipeline", folder, placement, cls.card)
+        pipeline = read_pipeline("StableDiffusionUpscalePipeline", folder, placement, cls.card)
         return cls(pipeline, placement.device)
 
     def upscale(self, image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from visiongpt_agent.models.base import ModelCard
-from visiongpt_agent.models.diffusion import DTYPES
+from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card
 from visiongpt_agent.models.jobs import INPAINT_REPLACE
 from visiongpt_agent.models.sd_inpainting import MaskPainter
 from visiongpt_agent.models.stable_diffusion_xl import XL_FILES, XL_MEMORY
@@ -20,20 +20,16 @@ from visiongpt_agent.weights import Hub
 class SdxlInpainting(MaskPainter):
     """The checkpoint of Stable Diffusion XL that was trained on to fill masks."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="sdxl-inpainting",
         title="Stable Diffusion XL inpainting 0.1",
-        jobs=(INPAINT_REPLACE,),
+        job=INPAINT_REPLACE,
         licence="CreativeML OpenRAIL++-M",
         homepage="https://huggingface.co/diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
         memory=XL_MEMORY,
         rank=1,
         source=Hub("diffusers/stable-diffusion-xl-1.0-inpainting-0.1", "main", XL_FILES, size=6_940_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     _kind = "StableDiffusionXLInpaintPipeline"
     _guidance = 8.0

@@ -8,20 +8,15 @@ repository is taken at ``main``: pinned by the manifest at first pull.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
-from visiongpt_agent.models.checkpoints import read_checkpoint
+from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.jobs import IMAGE_TEXT
-from visiongpt_agent.regions import FloatArray
+from visiongpt_agent.models.pair_encoder import PairEncoder
 from visiongpt_agent.weights import Hub
 
-if TYPE_CHECKING:
-    from PIL import Image
 
-
-class Siglip(Model):
+class Siglip(PairEncoder):
     """The base network with patches of 16 pixels: pictures of 224 pixels, texts of 64 tokens."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -41,42 +36,14 @@ class Siglip(Model):
         dtypes=("float32", "float16", "bfloat16"),
         devices=("cuda", "cpu"),
     )
+    _head = "SiglipModel"
+    _pixel_processor = "SiglipImageProcessorPil"
 
-    def __init__(self, network: Any, pixels: Any, tokenizer: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._tokenizer, self._placement = network, pixels, tokenizer, placement
-
-    @classmethod
-    def load(cls, folder: Path | None, placement: Placement) -> Self:
-        network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, "SiglipModel", "SiglipImageProcessorPil", "AutoTokenizer"
-        )
-        return cls(network, pixels, tokenizer, placement)
-
-    def match(self, image: Image.Image, texts: Sequence[str]) -> FloatArray:
-        """float32 ``(len(texts),)``: cosine of the picture's embedding with each text's, -1 to 1."""
-        import numpy as np
-        import torch
-
-        seen = self._pixels(images=image.convert("RGB"), return_tensors="pt")
-        with torch.inference_mode():
-            out = self._network(
-                pixel_values=seen["pixel_values"].to(self._placement.device, getattr(torch, self._placement.dtype)),
-                input_ids=self._tokens(texts).to(self._placement.device),
-            )
-            likeness = out.image_embeds.float() @ out.text_embeds.float().T
-        return np.asarray(likeness[0].cpu().numpy(), np.float32)
-
-    def _tokens(self, texts: Sequence[str]) -> Any:
+    def _tokens(self, texts: Sequence[str]) -> dict[str, Any]:
         """The texts as the network was trained on them: lower case, each filled up to the full length, no mask.
 
         It reads a text off the last place, so that the padding has to stand at the end and is part of the text.
         """
-        length = self._network.config.text_config.max_position_embeddings
-        return self._tokenizer(
-            [text.lower() for text in texts],
-            padding="max_length",
-            padding_side="right",
-            truncation=True,
-            max_length=length,
-            return_tensors="pt",
-        )["input_ids"]
+        lower = [text.lower() for text in texts]
+        tokens = self._tokenizer(lower, padding="max_length", padding_side="right", **self._cut)
+        return {"input_ids": tokens["input_ids"]}

