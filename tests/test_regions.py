@@ -156,6 +156,21 @@ def test_merging_with_nothing_keeps_the_masks() -> None:
     assert same(Regions(SIZE).merge(masked), masked)
 
 
+def test_masks_stay_where_others_have_none() -> None:
+    spot = np.zeros((1, 30, 40), np.bool_)
+    spot[0, 5:10, 20:30] = True
+    one, other = Regions.from_masks(spot, ("spot",)), Regions(SIZE, boxes_of((0, 0, 4, 6)), ("box",))
+    for both, place in ((one.merge(other), 0), (other.merge(one), 1)):
+        assert both.outlined.tolist() == [i == place for i in (0, 1)]
+        mask = both.mask(place)
+        assert mask is not None
+        assert np.array_equal(mask, spot[0])
+        assert both.mask(1 - place) is None
+        assert both.areas[[place, 1 - place]].tolist() == [50, 24]
+        assert both.union_mask().sum() == 74
+        assert both.select([1 - place]).areas.tolist() == [24]
+
+
 def test_regions_of_two_pictures_do_not_merge() -> None:
     with pytest.raises(InputError, match=r"\(40, 30\)"):
         Regions(SIZE).merge(Regions((30, 40)))

@@ -71,9 +71,9 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
 
     Returns:
         Regions labelled with the nouns in the singular; where a detector of fixed classes cannot tell the kind asked
-        for (puppy), with its class (dog). All of a stuff is one region; they have masks where nothing but stuff was
-        found. ``facts``: ``counts`` and ``places`` by label, the ``threshold`` that all scores passed,
-        ``unsupported``: nouns that the detector cannot look for; and, where there is stuff, ``stuff``: its labels.
+        for (puppy), with its class (dog). All of a stuff is one region, and has a mask.
+        ``facts``: ``counts`` and ``places`` by label, the ``threshold`` that all scores passed, ``unsupported``: nouns
+        that the detector cannot look for; and, where there is stuff, ``stuff``: its labels.
     """
     picture = image.convert("RGB")
     nouns = [understand(noun) for noun in read_query(query)]
@@ -348,8 +348,9 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
 
 @detect_objects.check
 def outlines_fit(image: Image.Image, output: ToolOutput) -> Iterator[str]:
-    """Where there are outlines, each is as large as its box, and follows the edges of the picture."""
-    regions = _regions(output)
+    """Stuff has an outline; each outline is as large as its box, and follows the edges of the picture."""
+    regions, spread = _regions(output), output.facts.get("stuff", ())
+    regions = regions.select(regions.outlined | np.array([label in spread for label in regions.labels], np.bool_))
     if regions.masks is None or not len(regions):
         return
     outlined = Regions.from_masks(regions.masks, regions.labels)

@@ -46,7 +46,7 @@ def recolor_regions(image: Image.Image, regions: Regions, color: str) -> ToolOut
     weight = _weight(regions)
     edited = edit_colors(image, lambda rgb: blend(rgb, _repaint(rgb, regions, target), weight))
     uncertain: tuple[str, ...] = ()
-    if regions.masks is None:
+    if not regions.outlined.all():
         uncertain = ("Only boxes were known, no outlines: what else is in the boxes was recoloured too.",)
     return ToolOutput(
         edited,

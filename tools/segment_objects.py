@@ -65,7 +65,7 @@ def segment_objects(image: Image.Image, regions: Regions | None = None, *, model
         return _parts(picture, models)
     if not len(things):
         return ToolOutput(things, "There is nothing to outline.", facts={"shares": []})
-    if things.masks is not None:
+    if things.outlined.all():
         facts = {"shares": _shares(things), **_stuff_fact(things, _can_be_outlined_as_stuff(things, models))}
         return ToolOutput(things, f"I kept the outlines of {named(things)}.", facts=facts)
     return _outlined(picture, things, models)
@@ -94,8 +94,12 @@ def _parts(picture: Image.Image, models: Models) -> ToolOutput:
 
 def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutput:
     used, doubts = list[str](), list[str]()
-    masks, stuff = _outlined_stuff(picture, things, models)
-    sharp, rest = stuff.copy(), np.flatnonzero(~stuff)
+    is_known = _can_be_outlined_as_stuff(things, models)
+    masks, stuff = _outlined_stuff(picture, things, is_known & ~things.outlined, models)
+    if things.masks is not None:
+        masks[things.outlined] = things.masks[things.outlined]
+    sharp = stuff | things.outlined
+    rest = np.flatnonzero(~sharp)
     used += [models.name(SEGMENTATION_SEMANTIC)] * bool(stuff.any())
     if len(rest):
         masks[rest], caveat, better = _outlined_things(picture, things.select(rest), models)
@@ -117,7 +121,7 @@ def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutp
         summary=f"I outlined {named(things)}.",
         models=tuple(used),
         uncertain=tuple(doubts),
-        facts={"shares": _shares(outlined), **_stuff_fact(things, stuff)},
+        facts={"shares": _shares(outlined), **_stuff_fact(things, stuff | (is_known & things.outlined))},
     )
 
 
@@ -131,17 +135,19 @@ def _outlined_things(
     return masks, caveat, better
 
 
-def _outlined_stuff(picture: Image.Image, things: Regions, models: Models) -> tuple[BoolArray, npt.NDArray[np.bool_]]:
-    """Masks of the regions that are stuff, within their boxes, empty for the others.
+def _outlined_stuff(
+    picture: Image.Image, things: Regions, wanted: npt.NDArray[np.bool_], models: Models
+) -> tuple[BoolArray, npt.NDArray[np.bool_]]:
+    """Masks of those regions, bool ``(N,)``, that are stuff to be outlined, within their boxes, empty for the others.
 
     Returns:
         The masks, bool ``(N, H, W)``, and which of them were found, bool ``(N,)``.
     """
     masks = np.zeros((len(things), picture.height, picture.width), np.bool_)
-    found = _can_be_outlined_as_stuff(things, models)
+    found = wanted.copy()
     if not found.any():
         return masks, found
-    words = list(dict.fromkeys(label for label, is_known in zip(things.labels, found, strict=True) if is_known))
+    words = list(dict.fromkeys(label for label, is_wanted in zip(things.labels, found, strict=True) if is_wanted))
     with models.use(SEGMENTATION_SEMANTIC, SemanticSegmenter) as segmenter:
         seen = segmenter.segment(picture, words, threshold=segmenter.threshold)
     for i in np.flatnonzero(found):

@@ -30,7 +30,8 @@ class Regions:
         boxes: float32 ``(N, 4)``, ``x1, y1, x2, y2`` in pixels of the image, ``0 <= x1 < x2 <= width`` and likewise y.
         labels: N names; ``""`` where a region has none.
         scores: float32 ``(N,)`` from 0 to 1: how sure the model is.
-        masks: bool ``(N, height, width)``, or None where only boxes are known.
+        masks: bool ``(N, height, width)``, or None where only boxes are known. An empty mask says the same of one
+            region among others that have masks.
 
     Raises:
         InputError: If shapes disagree, a number is not finite, a score is not from 0 to 1, or a box is empty or outside
@@ -82,7 +83,7 @@ class Regions:
         return cls(
             size,
             inside[keep],
-            tuple(label for label, kept in zip(labels, keep, strict=True) if kept),
+            tuple(label for label, stays in zip(labels, keep, strict=True) if stays),
             np.clip(np.asarray(scores, np.float32).reshape(-1)[keep], 0, 1),
         )
 
@@ -117,11 +118,23 @@ class Regions:
         return self.scores
 
     @property
+    def outlined(self) -> BoolArray:
+        """Which regions have a mask, bool ``(N,)``."""
+        if self.masks is None:
+            return np.zeros(len(self), np.bool_)
+        return np.asarray(self.masks.any(axis=(1, 2)), np.bool_)
+
+    @property
     def areas(self) -> FloatArray:
         """Area of each region in pixels: of its mask where there is one, else of its box."""
-        if self.masks is not None:
-            return np.asarray(self.masks.sum(axis=(1, 2)), np.float32)
-        return np.asarray((self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1), np.float32)
+        boxed = (self.boxes[:, 2:] - self.boxes[:, :2]).prod(axis=1)
+        if self.masks is None:
+            return np.asarray(boxed, np.float32)
+        return np.asarray(np.where(self.outlined, self.masks.sum(axis=(1, 2)), boxed), np.float32)
+
+    def mask(self, index: int) -> BoolArray | None:
+        """The mask of one region, bool ``(height, width)``; None where only its box is known."""
+        return self.masks[index] if self.masks is not None and self.masks[index].any() else None
 
     def select(self, index: npt.ArrayLike | Sequence[int]) -> Regions:
         """The regions that a boolean mask or a list of positions picks, in that order."""
@@ -136,7 +149,7 @@ class Regions:
         )
 
     def merge(self, other: Regions) -> Regions:
-        """These regions and the other's; masks are kept only where all of them have one.
+        """These regions and the other's; those that have masks keep them.
 
         Raises:
             InputError: If the two belong to images of different size.
@@ -146,8 +159,8 @@ class Regions:
         if not len(self) or not len(other):
             return self if len(self) else other
         masks = None
-        if self.masks is not None and other.masks is not None:
-            masks = np.concatenate([self.masks, other.masks])
+        if self.masks is not None or other.masks is not None:
+            masks = np.concatenate([self._masks_or_empty(), other._masks_or_empty()])
         return Regions(
             self.size,
             np.concatenate([self.boxes, other.boxes]),
@@ -155,6 +168,11 @@ class Regions:
             np.concatenate([self.confidence, other.confidence]),
             masks,
         )
+
+    def _masks_or_empty(self) -> BoolArray:
+        if self.masks is not None:
+            return self.masks
+        return np.zeros((len(self), self.size[1], self.size[0]), np.bool_)
 
     def iou(self, other: Regions) -> FloatArray:
         """Intersection over union of the boxes, float32 ``(len(self), len(other))``."""
@@ -174,14 +192,14 @@ class Regions:
         return self.select(kept)
 
     def union_mask(self) -> BoolArray:
-        """All regions as one mask, bool ``(height, width)``: of their masks, or of their boxes."""
+        """All regions as one mask, bool ``(height, width)``: of their masks, and of the boxes of those without one."""
         width, height = self.size
+        union = np.zeros((height, width), np.bool_)
         if self.masks is not None:
-            return np.asarray(self.masks.any(axis=0), np.bool_)
-        mask = np.zeros((height, width), np.bool_)
-        for x1, y1, x2, y2 in self.boxes:
-            mask[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = True
-        return mask
+            union |= self.masks.any(axis=0)
+        for x1, y1, x2, y2 in self.boxes[~self.outlined]:
+            union[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = True
+        return union
 
     def to_bytes(self) -> bytes:
         """The regions as a compressed npz file; masks packed to bits."""

@@ -84,8 +84,9 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
             picture = store.open(image)
             for heat in dict.fromkeys(step["artifact"].get("heat", "") for step in steps):
                 picture = draw_heat(picture, store.open(heat)) if heat else picture
-            for regions in _together([store.regions(step["artifact"]["regions"]) for step in steps]):
-                picture = draw_regions(picture, regions)
+            # As one, so that colours and numbers are given once.
+            regions = reduce(Regions.merge, [store.regions(step["artifact"]["regions"]) for step in steps])
+            picture = draw_regions(picture, regions)
         except VisionGPTError:  # the answer stands without its drawing
             logger.exception("the regions on %s could not be drawn", image)
             continue
@@ -95,12 +96,6 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
         title = f"{_stem(steps[0], held, state)}-{tools}"
         drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height, before=image))
     return drawn
-
-
-def _together(found: list[Regions]) -> list[Regions]:
-    """The regions of several steps as one, so that colours and numbers are given once; masks apart from boxes."""
-    kinds = [[r for r in found if (r.masks is not None) is masked and len(r)] for masked in (True, False)]
-    return [reduce(Regions.merge, kind) for kind in kinds if kind]
 
 
 def _image_of(step: Step) -> str:
