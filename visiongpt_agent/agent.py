@@ -28,7 +28,7 @@ from visiongpt_agent.models import jobs
 from visiongpt_agent.pictures.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.pictures.sources import Sources
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.request import Request, check_mentioned, checked_pointed, checked_request, title_of
+from visiongpt_agent.request import Request, check_mentioned, checked_pointed, checked_request, path_of, title_of
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.state import ConversationStore
 from visiongpt_agent.state.snapshots import (
@@ -429,7 +429,8 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             return self._entry_of_stored(source, turn, store)
         title = title_of(source)
         content = Sources(self.settings.image_roots, self.settings.web_images).take(source)
-        image = store.add(content, Provenance("user", title), name="" if content is source else title)
+        origin = Provenance("user", title, path=path_of(source))
+        image = store.add(content, origin, name="" if content is source else title)
         return ImageEntry(id=image.id, origin="user", title=title, width=image.width, height=image.height, turn=turn)
 
     def _entry_of_stored(self, image: StoredImage, turn: int, store: ImageStore) -> ImageEntry:

@@ -67,6 +67,12 @@ def title_of(source: Any) -> str:
     return "image"
 
 
+def path_of(source: Any) -> str:
+    """Where a picture's file lies, ``""`` for one that is not given by a path."""
+    is_path = isinstance(source, (str, Path)) and not str(source).startswith("data:")
+    return "" if not is_path or (isinstance(source, str) and is_web_address(source)) else str(Path(source).absolute())
+
+
 def checked_pointed(given: Any, sizes: Sequence[tuple[int, int]]) -> list[Pointed]:
     """What a caller handed in, as the graph keeps it: whole pixels within the image.
 

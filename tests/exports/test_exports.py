@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent import InputError, Regions, VisionGPT, VisionResult
-from visiongpt_agent.exports import FORMATS, export
+from visiongpt_agent.exports import FORMATS, _brush, export
 from visiongpt_agent.exports.coco import run_lengths
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
@@ -69,6 +74,7 @@ def test_coco(store: ImageStore, tmp_path: Path) -> None:
     assert len(parts) == 2
     assert (parts[0] | parts[1]).sum() == pytest.approx(600, abs=30)
     assert not ((parts[0] | parts[1]) & ~masks[1]).any()
+    assert len(square["segmentation"][0]) == 8
 
 
 @pytest.mark.parametrize(
@@ -92,11 +98,29 @@ def test_yolo_polygons(store: ImageStore, tmp_path: Path) -> None:
 
     lines = (made / "labels" / "my_shapes.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["1", "0", "2"]
-    square = drawn(pairs([float(v) for v in lines[2].split()[1:]], *SIZE))
+    assert '  1: "ring"' in (made / "data.yaml").read_text()
     masks = planted().masks
     assert masks is not None
-    assert np.count_nonzero(square ^ masks[2]) <= 40
-    assert '  1: "ring"' in (made / "data.yaml").read_text()
+    for line, mask in zip(lines, masks, strict=True):
+        canvas = np.zeros(mask.shape, np.uint8)
+        corners = pairs([float(v) for v in line.split()[1:]], *SIZE)
+        cv2.fillPoly(canvas, [np.array(corners).astype(np.int32)], 1)  # as Ultralytics does
+        between = 30 - 1 if line.startswith("0") else 0  # the line from one part of the bar to the other
+        assert np.count_nonzero(canvas.astype(np.bool_) ^ mask) <= between
+
+
+def test_a_box_among_masks_does_not_flatten_them(store: ImageStore, tmp_path: Path) -> None:
+    mixed = planted().merge(Regions(SIZE, np.array([[100, 70, 140, 90]]), labels=("box",)))
+
+    yolo = export(result_with(mixed, store), "yolo", tmp_path)
+    coco = export(result_with(mixed, store), "coco", tmp_path)
+
+    lines = [line.split() for line in (yolo / "labels" / "my_shapes.txt").read_text().splitlines()]
+    assert [len(line) for line in lines[2:]] == [9, 9], "the square's corners, and those of the box"
+    corners = np.array(pairs([float(v) for v in lines[3][1:]], *SIZE))
+    assert np.allclose(corners, [(100, 70), (140, 70), (140, 90), (100, 90)])
+    told = json.loads((coco / "annotations.json").read_text())["annotations"]
+    assert [a["area"] for a in told] == [1000, 600, 400, 800]
 
 
 def test_yolo_boxes(store: ImageStore, tmp_path: Path) -> None:
@@ -113,11 +137,15 @@ def test_labelme(store: ImageStore, tmp_path: Path) -> None:
     told = json.loads((made / "my_shapes.json").read_text())
     assert (told["imagePath"], told["imageWidth"], told["imageHeight"]) == ("my_shapes.png", 200, 100)
     assert [(s["label"], s["shape_type"], s["group_id"]) for s in told["shapes"]] == [
-        ("ring", "polygon", None),
-        ("bar", "polygon", 1),
-        ("bar", "polygon", 1),
+        ("ring", "mask", None),
+        ("bar", "polygon", 0),
+        ("bar", "polygon", 0),
         ("square", "polygon", None),
     ]
+    ring, masks = told["shapes"][0], planted().masks
+    assert masks is not None
+    assert ring["points"] == [[20, 10], [59, 39]]
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(b64decode(ring["mask"])))), masks[0][10:40, 20:60])
     xs, ys = zip(*told["shapes"][3]["points"], strict=True)
     assert (min(xs), max(xs), min(ys), max(ys)) == pytest.approx((10, 30, 70, 90), abs=0.5)
 
@@ -132,6 +160,29 @@ def test_label_studio(store: ImageStore, tmp_path: Path) -> None:
     assert region["value"] == {"x": 10, "y": 10, "width": 20, "height": 30, "rectanglelabels": ["a<b"]}
     assert (region["original_width"], region["original_height"]) == SIZE
     assert '<Label value="a&lt;b"/>' in (made / "interface.xml").read_text()
+
+
+def test_label_studio_takes_a_brush_where_a_polygon_would_lose_something(store: ImageStore, tmp_path: Path) -> None:
+    made = export(result_with(planted(), store), "labelstudio", tmp_path)
+
+    (task,) = json.loads((made / "tasks.json").read_text())
+    results = task["predictions"][0]["result"]
+    assert [(r["from_name"], r["type"]) for r in results] == [
+        ("mask", "brushlabels"),
+        ("mask", "brushlabels"),
+        ("outline", "polygonlabels"),
+    ]
+    masks = planted().masks
+    assert masks is not None
+    for result, mask in zip(results[:2], masks, strict=False):
+        assert np.array_equal(_brush.decode(result["value"]["rle"], SIZE), mask)
+
+
+@given(st.integers(1, 9), st.integers(1, 40), st.data())
+def test_a_brush_is_read_back(height: int, width: int, data: st.DataObject) -> None:
+    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
+    mask = np.array(bits, np.bool_).reshape(height, width)
+    assert np.array_equal(_brush.decode(_brush.encode(mask), (width, height)), mask)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -44,6 +44,12 @@ def run(
         list[str] | None,
         typer.Option("--export", metavar="FORMAT", help="Write the regions too: coco, yolo, labelme or labelstudio."),
     ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="With --export: add to the data set that is there, each thing once.")
+    ] = False,
+    val: Annotated[
+        float, typer.Option("--val", metavar="SHARE", help="With --export: hold out this share for validation: 0.2.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell plan, steps and verdicts on stderr.")] = False,
 ) -> None:
@@ -53,10 +59,11 @@ def run(
     """
     wanted = _Wanted(request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()))
     wanted.check()
+    exports = _Exports(tuple(export or ()), append, val)
+    exports.check()
     check_folder(out)
-    _check_formats(export or [])
     with quiet():
-        result, exported = _carry_out(wanted, out, export or [])
+        result, exported = _carry_out(wanted, out, exports)
     if trace:
         _print_trace(result)
     print(result.to_json() if as_json else _as_text(result, exported))
@@ -102,22 +109,44 @@ class _Wanted:
             raise InputError("--approve and --deny answer a request that waits: name it with --resume NAME")
 
 
-def _check_formats(forms: list[str]) -> None:
-    if forms:  # before any work is done
-        from visiongpt_agent.exports import FORMATS
+@dataclass(frozen=True)
+class _Exports:
+    """The data sets that the regions go to; see :func:`visiongpt_agent.exports.export`."""
 
-        for form in forms:
-            if form not in FORMATS:
-                raise InputError(f"there is no export to {form!r}: the formats are {', '.join(FORMATS)}")
+    forms: tuple[str, ...]
+    append: bool
+    val: float
+
+    def check(self) -> None:
+        """Refuse what cannot be exported, before any work is done.
+
+        Raises:
+            InputError: Says what can.
+        """
+        from visiongpt_agent.exports import check_format, check_share
+
+        if not self.forms and (self.append or self.val):
+            raise InputError("--append and --val go with --export: name the format of the data set")
+        for form in self.forms:
+            check_format(form)
+        check_share(self.val)
+
+    def write(self, result: VisionResult, out: Path) -> list[Path]:
+        from visiongpt_agent.exports import export
+
+        if self.forms and not result.regions:
+            print("visiongpt: nothing was exported: the request found no regions", file=sys.stderr)
+            return []
+        return [export(result, form, out, append=self.append, val=self.val) for form in self.forms]
 
 
-def _carry_out(wanted: _Wanted, out: Path, forms: list[str]) -> tuple[VisionResult, list[Path]]:
+def _carry_out(wanted: _Wanted, out: Path, exports: _Exports) -> tuple[VisionResult, list[Path]]:
     from visiongpt_agent.agent import VisionGPT
 
     try:
         with closing(VisionGPT(ask_before=wanted.ask_before)) as agent:
             result = _saved(_with_answers(agent, wanted), out, wanted.name)
-            return result, _exported(result, out, forms)
+            return result, exports.write(result, out)
     except KeyboardInterrupt:
         if wanted.name:
             _hint("what is finished is kept; go on", command_to_resume(wanted.name))
@@ -164,15 +193,6 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{nearest} is a file: name a folder for the pictures")
     if not os.access(nearest, os.W_OK):
         raise InputError(f"{nearest} may not be written: name another folder for the pictures")
-
-
-def _exported(result: VisionResult, out: Path, forms: list[str]) -> list[Path]:
-    from visiongpt_agent.exports import export
-
-    if forms and not result.regions:
-        print("visiongpt: nothing was exported: the request found no regions", file=sys.stderr)
-        return []
-    return [export(result, form, out) for form in forms]
 
 
 def _as_text(result: VisionResult, exported: list[Path]) -> str:

@@ -102,12 +102,14 @@ def _region(regions: Regions, index: int, colour: str) -> str:
         f"<text class='vg-l' x='{x1 + size / 4:.1f}' y='{max(y1 - size / 4, size):.1f}' font-size='{size:.1f}' "
         f"fill='white' stroke='black' stroke-width='{size / 6:.1f}' paint-order='stroke'>{escape(label)}</text>",
     ]
-    if regions.masks is not None:
-        from visiongpt_agent.pictures.outlines import polygons
+    mask = regions.mask(index)
+    if mask is not None:
+        from visiongpt_agent.pictures import outlines
 
-        outlines, _ = polygons(regions.masks[index])
-        path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in outline) + "Z" for outline in outlines)
-        parts.insert(0, f"<path class='vg-m' d='{path}' fill='{colour}' fill-opacity='.45' stroke='{colour}'/>")
+        rings = [ring for part in outlines.parts(mask) for ring in (part.outline, *part.holes)]
+        path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in ring) + "Z" for ring in rings)
+        shape = f"fill='{colour}' fill-opacity='.45' fill-rule='evenodd' stroke='{colour}'"
+        parts.insert(0, f"<path class='vg-m' d='{path}' {shape}/>")
     return "".join(parts)
 
 

@@ -212,6 +212,7 @@ class Provenance:
         args: The tool's arguments, references resolved to content ids.
         model: The model that made it; ``""`` for none.
         parents: Content ids that it was made from.
+        path: Where the file of a user's picture lay, ``""`` for one that came without a file.
     """
 
     origin: str
@@ -219,6 +220,7 @@ class Provenance:
     args: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     parents: tuple[str, ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True)
