@@ -115,6 +115,7 @@ def running() -> Iterator[LocalHub]:
 class _Handler(BaseHTTPRequestHandler):
     hub: LocalHub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two packets, and the second would wait for the first
 
     def log_message(self, *_: object) -> None:
         pass

@@ -36,7 +36,7 @@ def _card(name: str, title: str, repository: str, *, size: int, memory: int, ran
         homepage=f"https://huggingface.co/{repository}",
         memory=memory,
         rank=rank,
-        source=Hub(repository, "main", {_FILE: ""}, size=size),
+        source=Hub(repository, "main", {_FILE: ""}, size=size, listed="2026-11-30", verified=True),
     )
 
 
@@ -47,7 +47,7 @@ class BiRefNetLite(Model):
         "birefnet-lite",
         "BiRefNet lite",
         "onnx-community/BiRefNet_lite-ONNX",
-        size=224_000_000,
+        size=224_005_088,
         memory=3_500_000_000,  # estimated: 44 million parameters in float32, the rest for what it computes
         rank=-10,
     )
@@ -86,7 +86,7 @@ class BiRefNet(BiRefNetLite):
         "birefnet",
         "BiRefNet",
         "onnx-community/BiRefNet-ONNX",
-        size=973_000_000,
+        size=972_666_916,
         memory=5_500_000_000,  # estimated: 221 million parameters in float32, the rest for what it computes
         rank=-5,
     )

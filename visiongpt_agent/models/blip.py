@@ -18,7 +18,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_FILES: Final = {"config.json": "", "*.json": "", "vocab.txt": "", "*.safetensors": ""}
 _LONGEST: Final = 40
 
 
@@ -56,7 +55,15 @@ class BlipCaption(_Blip):
         licence="BSD-3-Clause",
         homepage="https://huggingface.co/Salesforce/blip-image-captioning-base",
         memory=1_300_000_000,
-        source=Hub("Salesforce/blip-image-captioning-base", "main", _FILES, size=990_000_000),
+        # A pickle and a file of TensorFlow are all that it has; the pickle is converted on pull.
+        source=Hub(
+            "Salesforce/blip-image-captioning-base",
+            "82a37760796d32b1411fe092ab5d4e227313294b",
+            networks=("",),
+            size=990_769_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=("float32", "float16", "bfloat16"),
     )
     _head = "BlipForConditionalGeneration"
@@ -76,7 +83,14 @@ class BlipVqa(_Blip):
         licence="BSD-3-Clause",
         homepage="https://huggingface.co/Salesforce/blip-vqa-base",
         memory=1_800_000_000,
-        source=Hub("Salesforce/blip-vqa-base", "main", _FILES, size=1_540_000_000),
+        source=Hub(
+            "Salesforce/blip-vqa-base",
+            "787b3d35d57e49572baabd22884b3d5a05acf072",
+            networks=("",),
+            size=1_539_749_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=("float32", "float16", "bfloat16"),
     )
     _head = "BlipForQuestionAnswering"

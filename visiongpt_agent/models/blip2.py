@@ -19,7 +19,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_FILES: Final = {"config.json": "", "*.json": "", "merges.txt": "", "*.safetensors": ""}
 _LONGEST: Final = 40
 
 
@@ -34,7 +33,7 @@ class Blip2(PlacedModel):
         homepage="https://huggingface.co/Salesforce/blip2-opt-2.7b",
         memory=16_500_000_000,  # estimated: 3.74 billion parameters in float32, a tenth on top
         rank=14,
-        source=Hub("Salesforce/blip2-opt-2.7b", "main", _FILES, size=15_000_000_000),
+        source=Hub("Salesforce/blip2-opt-2.7b", "main", networks=("",), size=15_000_000_000, listed="2026-11-30"),
         dtypes=("float32", "bfloat16", "float16"),
         devices=("cuda", "cpu"),
     )

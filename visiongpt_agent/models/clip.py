@@ -7,14 +7,12 @@ manifest at first pull.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.jobs import IMAGE_TEXT
 from visiongpt_agent.models.pair_encoder import PairEncoder
 from visiongpt_agent.weights import Hub
-
-_FILES: Final = {"config.json": "", "*.json": "", "merges.txt": "", "model.safetensors": ""}
 
 
 class Clip(PairEncoder):
@@ -27,7 +25,15 @@ class Clip(PairEncoder):
         licence="MIT",
         homepage="https://huggingface.co/openai/clip-vit-base-patch32",
         memory=800_000_000,
-        source=Hub("openai/clip-vit-base-patch32", "main", _FILES, size=610_000_000),
+        # main has a pickle alone; this commit is the library's own conversion of it, refs/pr/66.
+        source=Hub(
+            "openai/clip-vit-base-patch32",
+            "c237dc49a33fc61debc9276459120b7eac67e7ef",
+            networks=("",),
+            size=609_500_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=("float32", "float16", "bfloat16"),
         devices=("cuda", "cpu"),
     )

@@ -42,12 +42,7 @@ class ClipSeg(PlacedModel):
         homepage="https://huggingface.co/CIDAS/clipseg-rd64-refined",
         memory=900_000_000,  # 151 million parameters in float32; with activations, measured on random weights
         rank=0,
-        source=Hub(
-            "CIDAS/clipseg-rd64-refined",
-            "main",
-            {"config.json": "", "*.json": "", "merges.txt": "", "model.safetensors": ""},
-            size=606_000_000,
-        ),
+        source=Hub("CIDAS/clipseg-rd64-refined", "main", networks=("",), size=606_000_000, listed="2026-11-30"),
         dtypes=("float32", "float16", "bfloat16"),
         devices=("cuda", "cpu"),
     )

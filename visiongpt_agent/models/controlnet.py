@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_network, read_pipeline, unusable
 from visiongpt_agent.models.diffusion import (
-    HALF_FILES,
     OPEN_RAIL,
     diffusion_card,
     native_side,
@@ -26,7 +25,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_NETWORK_FILES: Final = {"config.json": "", "diffusion_pytorch_model.fp16.safetensors": ""}
 _NETWORKS: Final = {
     "edges": "lllyasviel/control_v11p_sd15_canny",
     "depth": "lllyasviel/control_v11f1p_sd15_depth",
@@ -34,6 +32,10 @@ _NETWORKS: Final = {
 }
 _STEPS: Final = 25
 _GUIDANCE: Final = 7.5
+
+
+def _network(repo: str) -> Hub:
+    return Hub(repo, "main", networks=("",), variant="fp16", listed="2026-11-30")
 
 
 class ControlNet(Model):
@@ -54,9 +56,12 @@ class ControlNet(Model):
         source=Hub(
             "stable-diffusion-v1-5/stable-diffusion-v1-5",
             "main",
-            HALF_FILES,
             size=4_910_000_000,
-            parts={f"controls/{control}": Hub(repo, "main", _NETWORK_FILES) for control, repo in _NETWORKS.items()},
+            parts={f"controls/{control}": _network(repo) for control, repo in _NETWORKS.items()},
+            pipeline=True,
+            variant="fp16",
+            listed="2026-11-30",
+            verified=True,
         ),
         notice=OPEN_RAIL,
     )

@@ -26,9 +26,11 @@ class DepthAnything(DepthNetwork):
         memory=600_000_000,
         source=Hub(
             "depth-anything/Depth-Anything-V2-Small-hf",
-            "main",
-            {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
-            size=100_000_000,
+            "5426e4f0f36572d16453bbda7a8389317b1bef99",
+            networks=("",),
+            size=99_176_000,
+            listed="2026-11-30",
+            verified=True,
         ),
         dtypes=("float32", "float16"),  # bfloat16 would leave steps in the depth
         devices=("cuda", "cpu"),

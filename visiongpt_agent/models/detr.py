@@ -26,7 +26,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_FILES: Final = {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""}
 _HALVED: Final = ("model.backbone.model",)
 _SAME_OBJECT: Final = 0.7
 _LONGEST_STRIP: Final = 100
@@ -91,7 +90,7 @@ class RtDetr(_Detr):
         homepage="https://huggingface.co/PekingU/rtdetr_r50vd",
         memory=500_000_000,  # 43 million parameters in float32; with activations, measured on random weights
         rank=10,
-        source=Hub("PekingU/rtdetr_r50vd", "main", _FILES, size=172_000_000),
+        source=Hub("PekingU/rtdetr_r50vd", "main", networks=("",), size=172_000_000, listed="2026-11-30"),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )
@@ -115,7 +114,7 @@ class Detr(_Detr):
         homepage="https://huggingface.co/facebook/detr-resnet-50",
         memory=650_000_000,  # 42 million parameters in float32; with activations, measured on random weights
         rank=20,
-        source=Hub("facebook/detr-resnet-50", "no_timm", _FILES, size=167_000_000),
+        source=Hub("facebook/detr-resnet-50", "no_timm", networks=("",), size=167_000_000, listed="2026-11-30"),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )

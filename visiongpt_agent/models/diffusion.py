@@ -7,7 +7,6 @@ The pipelines are those of ``diffusers``; a latent diffusion model paints at one
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -18,17 +17,6 @@ from visiongpt_agent.weights import Source
 
 if TYPE_CHECKING:
     from PIL import Image
-
-HALF_FILES: Final[Mapping[str, str]] = {"*.json": "", "*/merges.txt": "", "*.fp16.safetensors": ""}
-"""What is pulled of a repository that has its weights in half precision too: half the bytes, the same pictures."""
-
-FULL_FILES: Final[Mapping[str, str]] = {
-    "*.json": "",
-    "*/merges.txt": "",
-    "*/model.safetensors": "",
-    "*/diffusion_pytorch_model.safetensors": "",
-}
-"""What is pulled of one that has not, without the copies in one piece that lie beside the parts."""
 
 _TURN: Final = threading.Lock()
 """The scheduler of a pipeline keeps the state of its run, so that two runs at once would spoil each other."""

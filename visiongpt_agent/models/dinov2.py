@@ -37,7 +37,14 @@ class Dinov2(PlacedModel):
         homepage="https://huggingface.co/facebook/dinov2-small",
         memory=300_000_000,  # 22 million parameters in float32; with activations, measured on random weights
         rank=0,
-        source=Hub("facebook/dinov2-small", "main", {"config.json": "", "model.safetensors": ""}, size=88_000_000),
+        source=Hub(
+            "facebook/dinov2-small",
+            "ed25f3a31f01632728cabb09d1542f84ab7b0056",
+            networks=("",),
+            size=88_251_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=("float32", "float16", "bfloat16"),
         devices=("cuda", "cpu"),
     )

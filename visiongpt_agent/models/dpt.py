@@ -26,12 +26,7 @@ class Dpt(DepthNetwork):
         homepage="https://huggingface.co/Intel/dpt-large",
         memory=1_800_000_000,  # 343 million parameters in float32; with activations, measured on random weights
         rank=10,
-        source=Hub(
-            "Intel/dpt-large",
-            "main",
-            {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
-            size=1_370_000_000,
-        ),
+        source=Hub("Intel/dpt-large", "main", networks=("",), size=1_370_000_000, listed="2026-11-30"),
         dtypes=("float32", "float16"),  # bfloat16 would leave steps in the depth
         devices=("cuda", "cpu"),
     )

@@ -23,7 +23,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_FILES: Final = {"config.json": "", "*.json": "", "*.jinja": "", "merges.txt": "", "*.safetensors": ""}
 _LONGEST_CAPTION: Final = 40
 _LONGEST_TEXT: Final = 1000
 _PLACE: Final = re.compile(r"<loc_(\d+)>")
@@ -44,7 +43,7 @@ class Florence2(PlacedModel):
         homepage="https://huggingface.co/florence-community/Florence-2-base",
         memory=1_300_000_000,  # estimated: 232 million parameters in float32, two fifths on top for 768 by 768 pixels
         rank=16,
-        source=Hub("florence-community/Florence-2-base", "main", _FILES, size=930_000_000),
+        source=Hub("florence-community/Florence-2-base", "main", networks=("",), size=930_000_000, listed="2026-11-30"),
         dtypes=("float32", "bfloat16", "float16"),
         devices=("cuda", "cpu"),
     )

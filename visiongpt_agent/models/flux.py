@@ -34,9 +34,10 @@ class FluxSchnell(PictureFromWords):
         source=Hub(
             "black-forest-labs/FLUX.1-schnell",
             "main",
-            # The weights in one piece lie beside the folders: a pattern without a folder would take them too.
-            {"model_index.json": "", "*/*.json": "", "*/merges.txt": "", "*/*.safetensors": ""},
-            size=33_750_000_000,
+            pipeline=True,
+            size=33_726_000_000,
+            listed="2026-11-30",
+            verified=True,
         ),
         notice="The repository is gated: accept its conditions on the model's page and set HF_TOKEN before you pull.",
         dtypes=("bfloat16",),

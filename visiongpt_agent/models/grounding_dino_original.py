@@ -41,7 +41,13 @@ _patching = threading.Lock()
 
 def _card(name: str, title: str, file: str, sha256: str, *, size: int, memory: int, rank: int) -> ModelCard:
     words = {"config.json": "", "tokenizer.json": "", "tokenizer_config.json": "", "vocab.txt": ""}
-    bert = Hub("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", words)
+    bert = Hub(
+        "google-bert/bert-base-uncased",
+        "86b5e0934494bd15c9632b12f734a8a67f723594",
+        words,
+        listed="2026-11-30",
+        verified=True,
+    )
     return ModelCard(
         name=name,
         title=title,

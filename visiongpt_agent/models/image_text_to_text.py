@@ -21,8 +21,6 @@ from visiongpt_agent.weights import Hub
 if TYPE_CHECKING:
     from PIL import Image
 
-_FILES: Final = {"config.json": "", "*.json": "", "*.jinja": "", "merges.txt": "", "*.safetensors": ""}
-_LLAVA_FILES: Final = {"config.json": "", "*.json": "", "*.jinja": "", "*.safetensors": ""}
 _DTYPES: Final = ("float32", "bfloat16", "float16")
 _LONGEST: Final = 40
 _DESCRIBE: Final = "Describe the image in one short phrase."
@@ -111,7 +109,14 @@ class SmolVlm256M(_SeeingChat):
         homepage="https://huggingface.co/HuggingFaceTB/SmolVLM-256M-Instruct",
         memory=1_300_000_000,  # estimated: 256 million parameters in float32, a quarter on top for the picture's tiles
         rank=20,
-        source=Hub("HuggingFaceTB/SmolVLM-256M-Instruct", "main", _FILES, size=520_000_000),
+        source=Hub(
+            "HuggingFaceTB/SmolVLM-256M-Instruct",
+            "7e3e67edbbed1bf9888184d9df282b700a323964",
+            networks=("",),
+            size=517_900_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=_DTYPES,
         devices=("cuda", "cpu"),
     )
@@ -130,7 +135,14 @@ class SmolVlm500M(_SeeingChat):
         homepage="https://huggingface.co/HuggingFaceTB/SmolVLM-500M-Instruct",
         memory=2_500_000_000,  # estimated: 507 million parameters in float32, a quarter on top
         rank=15,
-        source=Hub("HuggingFaceTB/SmolVLM-500M-Instruct", "main", _FILES, size=1_020_000_000),
+        source=Hub(
+            "HuggingFaceTB/SmolVLM-500M-Instruct",
+            "a7da5b986cb59b408707209984f360a5f4ad7e47",
+            networks=("",),
+            size=1_019_894_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         dtypes=_DTYPES,
         devices=("cuda", "cpu"),
     )
@@ -149,7 +161,7 @@ class Llava15(_SeeingChat):
         homepage="https://huggingface.co/llava-hf/llava-1.5-7b-hf",
         memory=31_000_000_000,  # estimated: 7.06 billion parameters in float32, a tenth on top
         rank=12,
-        source=Hub("llava-hf/llava-1.5-7b-hf", "main", _LLAVA_FILES, size=14_130_000_000),
+        source=Hub("llava-hf/llava-1.5-7b-hf", "main", networks=("",), size=14_130_000_000, listed="2026-11-30"),
         notice="Meta's LLaMA-2 community licence binds the user: its acceptable-use policy, and a licence of Meta's "
         "own for those with more than 700 million users a month: https://ai.meta.com/llama/license",
         dtypes=_DTYPES,
@@ -174,7 +186,14 @@ class Qwen25Vl(_SeeingChat):
         homepage="https://huggingface.co/Qwen/Qwen2.5-VL-3B-Instruct",
         memory=17_000_000_000,  # estimated: 3.75 billion parameters in float32, an eighth on top
         rank=11,
-        source=Hub("Qwen/Qwen2.5-VL-3B-Instruct", "main", _FILES, size=7_530_000_000),
+        source=Hub(
+            "Qwen/Qwen2.5-VL-3B-Instruct",
+            "66285546d2b821cf421d4f5eb2576359d3770cd3",
+            networks=("",),
+            size=7_520_919_614,
+            listed="2026-11-30",
+            verified=True,
+        ),
         notice="Non-commercial: the Qwen Research licence allows research and evaluation only; others need a licence "
         "of Alibaba Cloud.",
         dtypes=_DTYPES,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.diffusion import (
-    FULL_FILES,
     PipelineModel,
     diffusion_card,
     native_side,
@@ -41,7 +40,7 @@ class InstructPix2Pix(PipelineModel):
         # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
         # checker, a fifth on top.
         memory=6_600_000_000,
-        source=Hub("timbrooks/instruct-pix2pix", "main", FULL_FILES, size=5_480_000_000),
+        source=Hub("timbrooks/instruct-pix2pix", "main", pipeline=True, size=5_483_000_000, listed="2026-11-30"),
     )
     _kind = "StableDiffusionInstructPix2PixPipeline"
 

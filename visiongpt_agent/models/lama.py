@@ -43,7 +43,14 @@ class LaMa(Model):
         licence="Apache-2.0",
         homepage="https://huggingface.co/Carve/LaMa-ONNX",
         memory=1_200_000_000,  # estimated: 51 million parameters in float32, and 1 GB for what it computes
-        source=Hub("Carve/LaMa-ONNX", "main", {_FILE: ""}, size=208_000_000),
+        source=Hub(
+            "Carve/LaMa-ONNX",
+            "c3c0c9e468934d62e79c329e35d82dd09ff8c444",
+            {_FILE: "1faef5301d78db7dda502fe59966957ec4b79dd64e16f03ed96913c7a4eb68d6"},
+            size=208_044_816,
+            listed="2026-11-30",
+            verified=True,
+        ),
     )
     max_share: float = 0.5
     """The paper's hardest holes, 40 to 50 % of a picture, are the largest it was measured on."""

@@ -73,7 +73,7 @@ def llama_named(name: str) -> type[Model]:
         weights = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
         memory = sum(file.stat().st_size for file in weights)
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        source = Hub(name, "main", {"*.safetensors": "", "*.json": "", "tokenizer*": "", "*.jinja": ""})
+        source = Hub(name, "main", networks=("",))
         memory = int(_parameters(name) * _BYTES_A_PARAMETER)
     else:
         raise WeightsError(f"VISIONGPT_LLM={name!r} is neither a folder, nor a hub repository, nor a model's name")

@@ -46,8 +46,9 @@ class Mask2Former(UperNet):
         source=Hub(
             "facebook/mask2former-swin-small-ade-semantic",
             "main",
-            {"config.json": "", "model.safetensors": ""},
+            networks=("",),
             size=280_000_000,
+            listed="2026-11-30",
         ),
         modules=("scipy",),  # the library will not build the network without it, for a loss that only training needs
         extra="paper",

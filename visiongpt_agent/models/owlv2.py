@@ -39,12 +39,7 @@ class Owlv2(PlacedModel):
         homepage="https://huggingface.co/google/owlv2-base-patch16-ensemble",
         memory=1_100_000_000,  # 155 million parameters in float32; with activations, measured on random weights
         rank=10,
-        source=Hub(
-            "google/owlv2-base-patch16-ensemble",
-            "main",
-            {"config.json": "", "*.json": "", "merges.txt": "", "model.safetensors": ""},
-            size=620_000_000,
-        ),
+        source=Hub("google/owlv2-base-patch16-ensemble", "main", networks=("",), size=620_000_000, listed="2026-11-30"),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )

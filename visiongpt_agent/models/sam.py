@@ -51,12 +51,7 @@ class Sam(PlacedModel):
         homepage="https://huggingface.co/facebook/sam-vit-base",
         memory=2_400_000_000,  # 94 million parameters in float32; with its attention, measured on random weights
         rank=0,
-        source=Hub(
-            "facebook/sam-vit-base",
-            "main",
-            {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
-            size=375_000_000,
-        ),
+        source=Hub("facebook/sam-vit-base", "main", networks=("",), size=375_000_000, listed="2026-11-30"),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )

@@ -41,7 +41,12 @@ class Sam2(Sam):
         memory=1_200_000_000,  # 39 million parameters in float32; with activations, measured on random weights
         rank=5,
         source=Hub(
-            "facebook/sam2.1-hiera-small", "main", {"config.json": "", "model.safetensors": ""}, size=185_000_000
+            "facebook/sam2.1-hiera-small",
+            "ee5bba1d82bb8749febdf90f45e84b687142ba03",
+            networks=("",),
+            size=184_310_000,
+            listed="2026-11-30",
+            verified=True,
         ),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),

@@ -26,12 +26,7 @@ class SamHq(Sam):
         homepage="https://huggingface.co/syscv-community/sam-hq-vit-base",
         memory=2_400_000_000,  # 95 million parameters in float32; with its attention, measured on random weights
         rank=10,
-        source=Hub(
-            "syscv-community/sam-hq-vit-base",
-            "main",
-            {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
-            size=380_000_000,
-        ),
+        source=Hub("syscv-community/sam-hq-vit-base", "main", networks=("",), size=380_000_000, listed="2026-11-30"),
         dtypes=FLOATS,
         devices=("cuda", "cpu"),
     )

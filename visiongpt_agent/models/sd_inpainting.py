@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.diffusion import (
-    HALF_FILES,
     OPEN_RAIL,
     PipelineModel,
     diffusion_card,
@@ -85,7 +84,14 @@ class StableDiffusionInpainting(MaskPainter):
         # Estimated: 860 M parameters of the U-Net, 123 M of the text encoder, 84 M of the decoder, 304 M of the safety
         # checker, a fifth on top.
         memory=6_600_000_000,
-        source=Hub("stable-diffusion-v1-5/stable-diffusion-inpainting", "main", HALF_FILES, size=2_740_000_000),
+        source=Hub(
+            "stable-diffusion-v1-5/stable-diffusion-inpainting",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=2_742_000_000,
+            listed="2026-11-30",
+        ),
         notice=OPEN_RAIL,
     )
     _kind = "StableDiffusionInpaintPipeline"

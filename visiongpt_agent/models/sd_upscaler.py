@@ -15,7 +15,7 @@ import numpy as np
 
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_pipeline
-from visiongpt_agent.models.diffusion import HALF_FILES, OPEN_RAIL, diffusion_card, paint
+from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card, paint
 from visiongpt_agent.models.jobs import UPSCALE
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Hub
@@ -51,7 +51,14 @@ class StableDiffusionUpscaler(Model):
         # the decoder computes at 512x512 pixels.
         memory=4_500_000_000,
         rank=20,
-        source=Hub("stabilityai/stable-diffusion-x4-upscaler", "main", HALF_FILES, size=1_740_000_000),
+        source=Hub(
+            "stabilityai/stable-diffusion-x4-upscaler",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=1_740_000_000,
+            listed="2026-11-30",
+        ),
         notice=OPEN_RAIL,
     )
     factor: int = 4

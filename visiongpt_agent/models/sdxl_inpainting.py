@@ -13,7 +13,7 @@ from visiongpt_agent.models.base import ModelCard
 from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card
 from visiongpt_agent.models.jobs import INPAINT_REPLACE
 from visiongpt_agent.models.sd_inpainting import MaskPainter
-from visiongpt_agent.models.stable_diffusion_xl import XL_FILES, XL_MEMORY
+from visiongpt_agent.models.stable_diffusion_xl import XL_MEMORY
 from visiongpt_agent.weights import Hub
 
 
@@ -28,7 +28,14 @@ class SdxlInpainting(MaskPainter):
         homepage="https://huggingface.co/diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
         memory=XL_MEMORY,
         rank=1,
-        source=Hub("diffusers/stable-diffusion-xl-1.0-inpainting-0.1", "main", XL_FILES, size=6_940_000_000),
+        source=Hub(
+            "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=6_941_000_000,
+            listed="2026-11-30",
+        ),
         notice=OPEN_RAIL,
     )
     _kind = "StableDiffusionXLInpaintPipeline"

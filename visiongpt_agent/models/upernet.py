@@ -56,12 +56,7 @@ class UperNet(PlacedModel):
         homepage="https://huggingface.co/openmmlab/upernet-convnext-tiny",
         memory=700_000_000,  # 60 million parameters in float32; with activations, measured on random weights
         rank=10,
-        source=Hub(
-            "openmmlab/upernet-convnext-tiny",
-            "main",
-            {"config.json": "", "preprocessor_config.json": "", "model.safetensors": ""},
-            size=241_000_000,
-        ),
+        source=Hub("openmmlab/upernet-convnext-tiny", "main", networks=("",), size=241_000_000, listed="2026-11-30"),
         dtypes=("float32", "float16", "bfloat16"),
         devices=("cuda", "cpu"),
     )

@@ -53,12 +53,7 @@ class VitPose(PlacedModel):
         licence="Apache-2.0",
         homepage="https://huggingface.co/usyd-community/vitpose-base-simple",
         memory=600_000_000,  # estimated: 86 M parameters, and as much again for sixteen crops at a time
-        source=Hub(
-            "usyd-community/vitpose-base-simple",
-            "main",
-            {"config.json": "", "model.safetensors": ""},
-            size=344_000_000,
-        ),
+        source=Hub("usyd-community/vitpose-base-simple", "main", networks=("",), size=344_000_000, listed="2026-11-30"),
         dtypes=("float32", "float16"),  # bfloat16 is too coarse for places between pixels
         devices=("cuda", "cpu"),
     )

@@ -39,8 +39,10 @@ class YoloWorld(Model):
         parts={
             _CLIP: Hub(
                 "openai/clip-vit-base-patch32",
-                "main",
-                {"config.json": "", "*.json": "", "merges.txt": "", "model.safetensors": ""},
+                "c237dc49a33fc61debc9276459120b7eac67e7ef",
+                networks=("",),
+                listed="2026-11-30",
+                verified=True,
             )
         },
     )

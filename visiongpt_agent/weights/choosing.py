@@ -78,6 +78,8 @@ def choose(wish: Wish, names: Collection[str], read: Callable[[str], bytes], whe
     folders = [*wish.networks, *(_components(read, where, names) if wish.pipeline else ())]
     pickles = set[str]()
     for folder in folders:
+        if _join(folder, "config.json") not in names:
+            raise WeightsError(f"{where} holds no {_join(folder, 'config.json')}")
         weights = _weights(folder, wish.variant, names, read, where)
         pickles.update(name for name in weights if name.endswith(".bin"))
         chosen.update(dict.fromkeys([*weights, *_data(folder, names)]))

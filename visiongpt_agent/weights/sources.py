@@ -276,19 +276,20 @@ class Hub(Fetched):
         revision: Commit hash, best, or a branch or tag.
         files: sha256 or ``""`` by file name or glob pattern (``*.onnx``) of what must be there; a pattern never takes
             pickles (``.bin``, ``.pt``, ``.ckpt``, ...), a file named in full may be one.
-        networks: Folders of networks, ``""`` for the top: their weights are taken, and the configurations, vocabularies
-            and templates beside them as far as there are any.
+        networks: Folders of networks, ``""`` for the top: their ``config.json`` and weights are taken, and the other
+            configurations, vocabularies and templates beside them as far as there are any.
         pipeline: Whether it is a pipeline of ``diffusers``, whose ``model_index.json`` names the networks.
         variant: The form of the weights that is preferred, e.g. ``fp16``.
         size: Bytes of all files that are taken, parts included, 0 if unknown.
         parts: Further repositories that the model needs, by the sub-folder that receives them.
         listed: The date (ISO 8601) of the file list that the card was written by, ``""`` if there was none.
-        verified: Whether that list is the repository's own, at this revision, rather than put together from elsewhere.
+        verified: Whether names and sizes of the weights in that list are on public record as the hub's own answers.
+            Where they are not, the list is that of repositories of its kind.
     """
 
     repo: str
     revision: str
-    files: Mapping[str, str] = field(hash=False)
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
     size: int = 0
     parts: Mapping[str, Hub] = field(default_factory=dict, hash=False)
     _: KW_ONLY
