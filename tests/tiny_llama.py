@@ -67,7 +67,7 @@ def sentencepiece_tokenizer(corpus: list[str]) -> Any:
     return fast
 
 
-def tiny_llama(tokenizer: Any) -> Any:
+def tiny_llama(tokenizer: Any, hidden_size: int = 16, intermediate_size: int = 32) -> Any:
     """A random ``LlamaForCausalLM`` for the tokenizer: it knows nothing, so only the grammar makes its plans right."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -75,8 +75,8 @@ def tiny_llama(tokenizer: Any) -> Any:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
+        hidden_size=hidden_size,
+        intermediate_size=intermediate_size,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from visiongpt_agent.graphs.planning.rules import POINTING, RULES, Rule
 from visiongpt_agent.graphs.resources import LanguageModel
-from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.local_chat import LocalChat
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,6 @@ CALLERS_OWN: Final = PlannerProfile(writes=True, grammar=False, prompt="conventi
 
 def profile_of(llm: LanguageModel) -> PlannerProfile:
     """The profile of a language model."""
-    if isinstance(llm.chat, ChatLlama):
+    if isinstance(llm.chat, LocalChat):
         return LLAMA if llm.writes else SMALL
     return replace(CALLERS_OWN, writes=llm.writes)

