@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Self
+
+from visiongpt_agent.untrusted import one_line
 
 if TYPE_CHECKING:
     from visiongpt_agent.models.registry import Registry
@@ -113,8 +115,8 @@ def examine() -> Report:
     from visiongpt_agent.tools import catalog
 
     settings = Settings.load()
-    problems = [problem for problem in (_opencv(),) if problem]
     pool = ModelPool(settings=settings)
+    problems = [problem for problem in (_opencv(), *_broken_weights(pool.registry)) if problem]
     if not pool.has(jobs.LLM):
         problems.append(f"there is no language model to plan with: {pool.remedy(jobs.LLM)}")
     return Report(
@@ -151,6 +153,15 @@ def _profile(registry: Registry) -> str:
     in_use = [card for card in registry.cards() if not registry.usable(card)]
     larger = any(isinstance(registry.store.source(card), Hub | Download | LocalFolder) for card in in_use)
     return "foundation" if larger else "embedded"
+
+
+def _broken_weights(registry: Registry) -> Iterator[str]:
+    """What is wrong with the weights that lie here and cannot be used, and with a folder of one's own that is lost."""
+    for card in registry.cards():
+        state = registry.store.state(card)
+        lost = state.status == "absent" and card.name in registry.store.own
+        if state.status == "broken" or lost:
+            yield one_line(f"{card.name}: {state.reason}; {registry.store.remedy(card)}")
 
 
 def _opencv() -> str:

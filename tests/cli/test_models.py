@@ -71,8 +71,67 @@ def test_the_list_is_what_no_command_shows() -> None:
     result = run()
     assert result.exit_code == 0
     assert result.stdout == run("list").stdout
-    assert "detection.closed*" in result.stdout
-    assert "visiongpt models pull tiny" in result.stdout
+    assert "visiongpt models pull NAME" in result.stdout
+
+
+def test_the_list_fits_80_columns_and_breaks_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("list").stdout.splitlines()
+    table = lines[: lines.index("")]
+    assert all(len(line.rstrip()) <= 80 for line in table)
+    rows = json.loads(run("list", "--json").stdout)
+    jobs = {job for row in rows for job in row["jobs"]}
+    heads = [line.strip() for line in table if line and not line.startswith(" ")]
+    assert sorted(heads) == sorted(jobs)
+    for row in rows:
+        places = [line for line in table if line.split()[:1] == [row["name"]]]
+        assert len(places) == len(row["jobs"])
+        assert sum(line.split()[1] == "*" for line in places) == len(row["used_for"])
+
+
+def test_a_card_says_in_the_list_whether_its_files_are_on_record() -> None:
+    assert listed("dinov2-small")["file_list"] == {"taken": "2026-11-30", "verified": True}
+    assert listed("dpt-large")["file_list"] == {"taken": "2026-11-30", "verified": False}
+    assert listed("nanodet-g-416")["file_list"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("pull", "a\x1b[31mb"),
+        ("pull", "tiny", "--from", "a\x1b[31mb"),
+        ("rm", "a\x1b[31mb"),
+        ("convert", "a\x1b[31mb", "out"),
+    ],
+)
+def test_names_from_outside_do_not_steer_the_terminal(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "a[31mb" in result.stderr
+    assert "\x1b" not in result.stderr + result.stdout
+
+
+def test_a_file_name_in_an_error_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "a\x1b[31mb"
+    folder.mkdir()
+    result = run("pull", "tiny", "--from", folder)
+    assert result.exit_code == 3
+    assert "\x1b" not in result.stderr + result.stdout
+    (folder / "net.pt").write_bytes(b"nothing")
+    result = run("convert", folder, tmp_path / "out")
+    assert result.exit_code == 3
+    assert "\x1b" not in result.stderr + result.stdout
+
+
+def test_help_names_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("pull", "--help").stdout
+    assert "PATH" in shown
+    assert "PROFILE" in shown
+    assert "<embedded|foundation>" not in shown
+    own = [line for line in shown.splitlines() if line.startswith("│ --") and "--help" not in line]
+    assert own
+    assert not any("<" in line for line in own)
 
 
 def test_pull_verify_and_remove(home: Path, downloaded: Path) -> None:

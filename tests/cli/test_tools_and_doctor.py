@@ -81,6 +81,39 @@ def test_doctor_names_the_models_and_the_one_command_for_every_tool(
 
 
 @pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 13\n",
+            "is a Git LFS pointer, not the weights",
+        ),
+        (None, "is not a folder"),
+    ],
+)
+def test_doctor_says_why_weights_of_ones_own_cannot_be_used(
+    visiongpt: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: bytes | None,
+    cause: str,
+) -> None:
+    own = tmp_path / "sam"
+    if content is not None:
+        own.mkdir()
+        (own / "model.safetensors").write_bytes(content)
+    (tmp_path / "visiongpt.toml").write_text(f"[weights]\nsam-vit-base = '{own}'\n")
+    monkeypatch.setenv("VISIONGPT_CONFIG", str(tmp_path / "visiongpt.toml"))
+
+    report = json.loads(visiongpt("doctor", "--json").out)
+
+    (problem,) = [problem for problem in report["problems"] if problem.startswith("sam-vit-base: ")]
+    assert cause in problem
+    segment = next(tool for tool in report["tools"] if tool["name"] == "segment_objects")
+    assert segment["model"] == "grabcut"
+    assert problem in " ".join(visiongpt("doctor").out.split())
+
+
+@pytest.mark.parametrize(
     ("remedies", "command"),
     [
         ([], ""),

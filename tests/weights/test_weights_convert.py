@@ -70,12 +70,12 @@ def test_a_folder_in_shards_with_its_index_and_its_configuration(tmp_path: Path)
 
     convert(folder, tmp_path / "out")
 
-    kept = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
     first, second = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     inside = str(Path("vae") / "diffusion_pytorch_model.safetensors")
-    assert kept == ["config.json", first, second, "model.safetensors.index.json", inside]
-    told = json.loads((tmp_path / "out" / "model.safetensors.index.json").read_text())
-    assert told == {"metadata": {"total_size": 28}, "weight_map": {"a.weight": first, "a.bias": second}}
+    assert names == ["config.json", first, second, "model.safetensors.index.json", inside]
+    written = json.loads((tmp_path / "out" / "model.safetensors.index.json").read_text())
+    assert written == {"metadata": {"total_size": 28}, "weight_map": {"a.weight": first, "a.bias": second}}
     assert same(tmp_path / "out" / inside)
 
 
@@ -140,6 +140,27 @@ def test_what_holds_no_weights(
     with pytest.raises(error, match=told):
         convert(tmp_path / "a.bin", tmp_path / "out", run_code=run_code)
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.json").write_text("{}")
+    torch.save(WEIGHTS, outside / "other.bin")
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    torch.save(WEIGHTS, folder / "pytorch_model.bin")
+    (folder / "config.json").symlink_to(outside / "secret.json")
+    (folder / "more").symlink_to(outside)
+    (folder / "other.bin").symlink_to(outside / "other.bin")
+    (folder / "same.bin").symlink_to(folder / "pytorch_model.bin")
+
+    convert(folder, tmp_path / "out")
+
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["model.safetensors", "same.safetensors"]
+    (folder / "pytorch_model.bin").unlink()
+    with pytest.raises(InputError, match="holds no checkpoint to convert"):
+        convert(folder, tmp_path / "again")
 
 
 def test_bad_input(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ _FILE: Final = "onnx/model.onnx"
 _SIDE: Final = 1024
 
 
-def _card(name: str, title: str, repository: str, *, size: int, memory: int, rank: int) -> ModelCard:
+def _card(name: str, title: str, repository: str, *, size: int, memory: int, rank: int, sha256: str = "") -> ModelCard:
     return ModelCard(
         name=name,
         title=title,
@@ -36,7 +36,7 @@ def _card(name: str, title: str, repository: str, *, size: int, memory: int, ran
         homepage=f"https://huggingface.co/{repository}",
         memory=memory,
         rank=rank,
-        source=Hub(repository, "main", {_FILE: ""}, size=size, listed="2026-11-30", verified=True),
+        source=Hub(repository, "main", {_FILE: sha256}, size=size, listed="2026-11-30", verified=bool(sha256)),
     )
 
 
@@ -48,6 +48,7 @@ class BiRefNetLite(Model):
         "BiRefNet lite",
         "onnx-community/BiRefNet_lite-ONNX",
         size=224_005_088,
+        sha256="5600024376f572a557870a5eb0afb1e5961636bef4e1e22132025467d0f03333",
         memory=3_500_000_000,  # estimated: 44 million parameters in float32, the rest for what it computes
         rank=-10,
     )
