@@ -12,6 +12,7 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import count_phrase, join
 from visiongpt_agent.language.vocabulary import is_stuff
+from visiongpt_agent.pictures.transparency import without_hidden
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
 _CELLS: Final = 3
@@ -52,8 +53,9 @@ def grown(mask: BoolArray, pixels: int) -> BoolArray:
 
 
 def changed_pixels(before: Image.Image, after: Image.Image) -> BoolArray:
-    """Which pixels differ in any channel, bool ``(H, W)``; the pictures must have the same size."""
-    return np.asarray((np.asarray(before.convert("RGBA")) != np.asarray(after.convert("RGBA"))).any(axis=2), np.bool_)
+    """Which pixels differ to the eye in any channel, bool ``(H, W)``; the pictures must have the same size."""
+    one, other = (np.asarray(without_hidden(image.convert("RGBA")).convert("RGBA")) for image in (before, after))
+    return np.asarray((one != other).any(axis=2), np.bool_)
 
 
 def edit_problems(

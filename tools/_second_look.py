@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from visiongpt_agent.models.jobs import IMAGE_TEXT, ImageTextMatcher
 from visiongpt_agent.pictures.likeness import common_structure
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import flatten, visible
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def fits_words(image: Image.Image, words: str, models: Models) -> bool:
     if not models.has(IMAGE_TEXT):
         return True
     with models.use(IMAGE_TEXT, ImageTextMatcher) as matcher:
-        likeness = matcher.match(flatten(image), [words, *_NO_PICTURE])
+        likeness = matcher.match(visible(image), [words, *_NO_PICTURE])
     return bool(likeness[0] > likeness[1:].max())
 
 

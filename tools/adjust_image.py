@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import join
-from visiongpt_agent.pictures.transparency import edit_colors
+from visiongpt_agent.pictures.transparency import alpha_of, continued, edit_colors, weighted
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools._region_edits import MOSTLY, changed_pixels
@@ -18,12 +18,8 @@ from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
 _MOST: Final = 4.0
 _ROUNDING, _VISIBLE = 2.0, 12.0
-_ENHANCERS: Final = {
-    "brightness": ImageEnhance.Brightness,
-    "contrast": ImageEnhance.Contrast,
-    "saturation": ImageEnhance.Color,
-    "sharpness": ImageEnhance.Sharpness,
-}
+_SMOOTH: Final = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
+"""The kernel of Pillow's ``ImageFilter.SMOOTH``, which its sharpness leads away from."""
 
 
 @vision_tool("global brightness, contrast, saturation, sharpness", returns=Kind.IMAGE)
@@ -56,10 +52,35 @@ def adjust_image(
 
     def enhance(rgb: Image.Image) -> Image.Image:
         for name, factor in asked.items():
-            rgb = _ENHANCERS[name](rgb).enhance(factor)
+            rgb = Image.blend(_without(name, rgb, alpha), rgb, factor)
         return rgb
 
+    alpha = alpha_of(image)
     return ToolOutput(edit_colors(image, enhance), _told(asked), facts=asked)
+
+
+def _without(name: str, rgb: Image.Image, alpha: FloatArray) -> Image.Image:
+    """The picture without a property, from which a factor leads away: black, plain grey, black and white, or smooth.
+
+    Pixels count as much as they show.
+    """
+    if name == "brightness":
+        return Image.new("RGB", rgb.size)
+    grey = rgb.convert("L")
+    if name == "contrast":
+        shown = float(alpha.sum())
+        middle = int(float((np.asarray(grey) * alpha).sum()) / shown + 0.5) if shown else 0
+        return Image.new("L", rgb.size, middle).convert("RGB")
+    if name == "saturation":
+        return grey.convert("RGB")
+    smooth = weighted(np.asarray(rgb, np.float32), alpha, _smooth)
+    return Image.fromarray(np.asarray(np.clip(smooth + 0.5, 0, 255), np.uint8))
+
+
+def _smooth(values: FloatArray) -> FloatArray:
+    import cv2
+
+    return np.asarray(cv2.filter2D(values, -1, _SMOOTH, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _told(asked: dict[str, float]) -> str:
@@ -107,18 +128,33 @@ def _is_the_picture_adjusted(
     after = one_picture(output.value)
     if after.size != image.size:
         return
-    pixels = np.asarray(image.convert("RGB"), np.float32)
+    pixels, alpha = np.asarray(image.convert("RGB"), np.float32), alpha_of(image)
+    shows = alpha > 0
+    if not shows.any():
+        return
     pixels = _moved_from(0, pixels, brightness)
-    pixels = _moved_from(round(float(_grey(pixels).mean())), pixels, contrast)
+    pixels = _moved_from(round(float(np.average(_grey(pixels), weights=alpha))), pixels, contrast)
     pixels = _moved_from(_grey(pixels)[..., None], pixels, saturation)
     if sharpness != 1:
-        smooth = Image.fromarray(pixels.astype(np.uint8)).filter(ImageFilter.SMOOTH)
-        pixels = _moved_from(np.asarray(smooth, np.float32), pixels, sharpness)
-    apart = np.abs(np.asarray(after.convert("RGB"), np.float32) - pixels)
-    if apart.mean() > _ROUNDING or (apart.max(axis=2) > _VISIBLE).mean() > 1 - MOSTLY:
+        pixels = _moved_from(_mean_around(pixels, alpha), pixels, sharpness)
+    apart = np.abs(np.asarray(after.convert("RGB"), np.float32) - pixels)[shows]
+    if apart.mean() > _ROUNDING or (apart.max(axis=1) > _VISIBLE).mean() > 1 - MOSTLY:
         yield "the result is not the picture adjusted as asked"
-    if image.mode == "RGBA" and after.convert("RGBA").getchannel("A").tobytes() != image.getchannel("A").tobytes():
+    if (alpha_of(after) != alpha).any():
         yield "the transparency changed"
+
+
+def _mean_around(pixels: FloatArray, alpha: FloatArray) -> FloatArray:
+    """For each pixel the mean of it, counted five times, and its eight neighbours, all by how much they show."""
+    colors, weights = (np.pad(part, ((1, 1), (1, 1), (0, 0)), "edge") for part in (pixels, alpha[..., None]))
+    height, width = alpha.shape
+    total, share = np.zeros_like(pixels), np.zeros((height, width, 1), np.float32)
+    for row in range(3):
+        for column in range(3):
+            place = np.s_[row : row + height, column : column + width]
+            weight = weights[place] * (5 if row == column == 1 else 1)
+            total, share = total + colors[place] * weight, share + weight
+    return np.asarray(total / np.maximum(share, 1e-6), np.float32)
 
 
 def _moved_from(origin: float | FloatArray, pixels: FloatArray, factor: float) -> FloatArray:
@@ -138,14 +174,20 @@ def _wrong_way(name: str, factor: float, before: float, after: float) -> Iterato
 
 
 def _brightness(image: Image.Image) -> float:
-    return float(np.asarray(image.convert("L"), np.float32).mean())
+    return _mean_shown(np.asarray(image.convert("L"), np.float32), image)
 
 
 def _colourfulness(image: Image.Image) -> float:
     """Mean distance between a pixel's strongest and weakest channel, 0 to 255."""
     pixels = np.asarray(image.convert("RGB"), np.int16)
-    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean())
+    return _mean_shown(np.asarray(pixels.max(axis=2) - pixels.min(axis=2), np.float32), image)
+
+
+def _mean_shown(values: FloatArray, image: Image.Image) -> float:
+    """The mean of values ``(H, W)`` over a picture, each pixel weighing as much as it shows; 0 where nothing does."""
+    alpha = alpha_of(image)
+    return float((values * alpha).sum() / max(float(alpha.sum()), 1e-6))
 
 
 def _is_flat(image: Image.Image) -> bool:
-    return all(low == high for low, high in image.convert("RGB").getextrema())  # type: ignore[misc]
+    return all(low == high for low, high in continued(image).getextrema())  # type: ignore[misc]

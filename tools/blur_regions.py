@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.pictures.transparency import edit_colors
+from visiongpt_agent.pictures.transparency import alpha_of, continued, edit_colors, weighted
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools._region_edits import blend, colours_kept, edit_problems, named, require_regions
@@ -48,18 +48,20 @@ def blur_regions(image: Image.Image, regions: Regions, invert: bool = False) -> 
         ToolError: If there is no region, or with ``invert`` the regions leave nothing over.
     """
     require_regions(regions, "keep sharp" if invert else "blur")
+    alpha = alpha_of(image)
     if invert:
         if regions.union_mask().all():
             raise ToolError("the regions cover the whole picture: there is no background to blur")
-        sharp = edit_colors(image, lambda rgb: _blur_rest(rgb, regions.union_mask()))
+        sharp = edit_colors(image, lambda rgb: _blur_rest(rgb, regions.union_mask(), alpha))
         return ToolOutput(sharp, f"I blurred everything but {named(regions)}.")
-    return ToolOutput(edit_colors(image, lambda rgb: _blur_each(rgb, regions)), f"I blurred {named(regions)}.")
+    blurred = edit_colors(image, lambda rgb: _blur_each(rgb, regions, alpha))
+    return ToolOutput(blurred, f"I blurred {named(regions)}.")
 
 
-def _blur_each(rgb: Image.Image, regions: Regions) -> Image.Image:
+def _blur_each(rgb: Image.Image, regions: Regions, alpha: FloatArray) -> Image.Image:
     for index in range(len(regions)):
         region = regions.select([index])
-        rgb = blend(rgb, _coarse(rgb, region), _weight(region))
+        rgb = blend(rgb, _coarse(rgb, region, alpha), _weight(region))
     return rgb
 
 
@@ -76,8 +78,8 @@ def _weight(region: Regions) -> FloatArray:
     return np.asarray(np.clip(1.5 * (1 - away / _padding(region)), 0, 1), np.float32)
 
 
-def _coarse(rgb: Image.Image, region: Regions) -> Image.Image:
-    """The picture with the surroundings of one region in coarse, smoothed blocks."""
+def _coarse(rgb: Image.Image, region: Regions, alpha: FloatArray) -> Image.Image:
+    """The picture with the surroundings of one region in coarse, smoothed blocks, made of what shows there."""
     import cv2
 
     pixels = np.asarray(rgb).copy()
@@ -88,12 +90,17 @@ def _coarse(rgb: Image.Image, region: Regions) -> Image.Image:
     height, width = crop.shape[:2]
     block = max(min(width, height) / _BLOCKS, max(width, height) / (3 * _BLOCKS), 2.0)
     blocks = max(1, round(width / block)), max(1, round(height / block))
-    coarse = cv2.resize(cv2.resize(crop, blocks, interpolation=cv2.INTER_AREA), (width, height))
-    pixels[y1:y2, x1:x2] = cv2.GaussianBlur(coarse, (0, 0), block / 2)
+
+    def smooth(values: FloatArray) -> FloatArray:
+        coarse = cv2.resize(cv2.resize(values, blocks, interpolation=cv2.INTER_AREA), (width, height))
+        return np.asarray(cv2.GaussianBlur(coarse, (0, 0), block / 2), np.float32)
+
+    blurred = weighted(crop.astype(np.float32), alpha[y1:y2, x1:x2], smooth)
+    pixels[y1:y2, x1:x2] = np.asarray(np.clip(blurred + 0.5, 0, 255), np.uint8)
     return Image.fromarray(pixels)
 
 
-def _blur_rest(rgb: Image.Image, kept: BoolArray) -> Image.Image:
+def _blur_rest(rgb: Image.Image, kept: BoolArray, alpha: FloatArray) -> Image.Image:
     """All but the mask blurred; the blur takes no colour out of the mask, so that no halo forms around it."""
     import cv2
 
@@ -102,10 +109,12 @@ def _blur_rest(rgb: Image.Image, kept: BoolArray) -> Image.Image:
     # A wide blur leaves nothing that a smaller picture does not show, and is far cheaper there.
     shrink = max(1.0, sigma / _BLURRED_AT)
     small = [max(1, round(side / shrink)) for side in rgb.size]
-    colours = cv2.resize(np.asarray(rgb) * rest[:, :, None], small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    share = cv2.resize(rest * np.uint8(255), small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    amount = cv2.GaussianBlur(share, (0, 0), sigma / shrink)[:, :, None]
-    mean = cv2.GaussianBlur(colours, (0, 0), sigma / shrink) / np.maximum(amount, 1e-3)
+
+    def blur(values: FloatArray) -> FloatArray:
+        shrunk = cv2.resize(values, small, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(shrunk, (0, 0), sigma / shrink), np.float32)
+
+    mean = weighted(np.asarray(rgb, np.float32), rest * alpha, blur)
     smooth = cv2.resize(mean, rgb.size, interpolation=cv2.INTER_LINEAR)
     away = cv2.distanceTransform(rest, cv2.DIST_L2, 5)
     weight = np.asarray(np.clip(away / _transition(rgb.size), 0, 1), np.float32)
@@ -131,6 +140,8 @@ def _blurred_where_asked(image: Image.Image, regions: Regions, invert: bool, out
     else:
         editable = np.any([_weight(region) > 0 for region in each], axis=0)
         wanted = {f"region {number}": region.union_mask() for number, region in enumerate(each, 1)}
+    shows = alpha_of(image) > 0
+    wanted = {name: part & shows for name, part in wanted.items()}
     before = _detail(image)
     # Flat colour cannot blur, and beside what stays sharp there may be no room to.
     detailed = {name: part for name, part in wanted.items() if part.any() and before[part].mean() >= 1}
@@ -155,7 +166,8 @@ def _away_from(mask: BoolArray, distance: float) -> BoolArray:
 
 
 def _detail(image: Image.Image) -> npt.NDArray[np.float32]:
-    """How much brightness changes from pixel to pixel, float32 ``(H, W)``."""
+    """How much brightness changes from pixel to pixel, float32 ``(H, W)``; an outline against nothing is no detail."""
     import cv2
 
-    return np.asarray(np.abs(cv2.Laplacian(np.asarray(image.convert("L"), np.float32), cv2.CV_32F)), np.float32)
+    light = np.asarray(continued(image).convert("L"), np.float32)
+    return np.asarray(np.abs(cv2.Laplacian(light, cv2.CV_32F)), np.float32)

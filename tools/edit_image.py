@@ -10,7 +10,7 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import INSTRUCT, InstructEditor
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools._second_look import dead_share, fits_words, is_noise, turned_or_moved
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
@@ -29,7 +29,7 @@ def edit_image(image: Image.Image, instruction: str, *, models: Models) -> ToolO
         models: Where the editor comes from.
 
     Returns:
-        A picture of mode RGB, same size.
+        The picture, same size; transparent where it was transparent.
 
     Raises:
         ToolError: If the instruction is empty.
@@ -38,7 +38,7 @@ def edit_image(image: Image.Image, instruction: str, *, models: Models) -> ToolO
     if not words:
         raise ToolError("say what is to be changed")
     with models.use(INSTRUCT, InstructEditor) as editor:
-        made = editor.edit(flatten(image), words, seed=0)
+        made = edit_colors(image, lambda rgb: editor.edit(rgb, words, seed=0))
     return ToolOutput(
         made, f'I edited the picture by the instruction "{words}".', models=(models.name(INSTRUCT),), facts={"seed": 0}
     )

@@ -11,7 +11,7 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import a_
 from visiongpt_agent.models import jobs
-from visiongpt_agent.pictures.transparency import edit_colors
+from visiongpt_agent.pictures.transparency import alpha_of, continued, edit_colors, flatten, visible, with_alpha
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools._region_edits import blend, edit_problems, grown, named, require_regions
@@ -19,6 +19,7 @@ from visiongpt_agent.tools._second_look import CONFIRMED, best_overlap, fits_wor
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, one_picture, vision_tool
 
 _SEED: Final = 0
+_ALPHA_RADIUS: Final = 3
 _UNCHECKED: Final = "Whether the new content shows what the prompt says was not checked."
 _FLAT: Final = 4.0
 _LEFT: Final = 0.5
@@ -64,7 +65,7 @@ def _remove(image: Image.Image, regions: Regions, hole: BoolArray, models: Model
                 f"removing {named(regions)} leaves a gap of {share:.0%} of the picture; {inpainter_name} fills at most "
                 f"{limit:.0%} believably, {inpainter.beyond}"
             )
-        filled = edit_colors(image, lambda rgb: inpainter.remove(rgb, hole))
+        filled = _filled(image, hole, inpainter)
     uncertain: tuple[str, ...] = ()
     if share > limit / 2:
         uncertain = (f"The gap took up {share:.0%} of the picture: the filling may look smeared.",)
@@ -75,6 +76,20 @@ def _remove(image: Image.Image, regions: Regions, hole: BoolArray, models: Model
         uncertain=uncertain,
         facts={"share": round(share, 4)},
     )
+
+
+def _filled(image: Image.Image, hole: BoolArray, inpainter: jobs.Inpainter) -> Image.Image:
+    """The picture with the hole filled from around it: with colour, and with as much transparency as there is there."""
+    import cv2
+
+    if not image.has_transparency_data:
+        return inpainter.remove(image.convert("RGB"), hole)
+    alpha = alpha_of(image)
+    # Else colours of what is removed would go on into the transparent part beside it, and from there into the hole.
+    around = with_alpha(continued(image), np.where(hole, np.float32(0), alpha))
+    share = np.asarray(alpha * 255 + 0.5, np.uint8)
+    gap = cv2.inpaint(share, hole.astype(np.uint8), _ALPHA_RADIUS, cv2.INPAINT_TELEA)
+    return with_alpha(inpainter.remove(continued(around), hole), np.asarray(gap, np.float32) / np.float32(255))
 
 
 def _replace(image: Image.Image, regions: Regions, hole: BoolArray, prompt: str, models: Models) -> ToolOutput:
@@ -110,7 +125,7 @@ def _the_gap_is_filled_from_around_it(
     hole = _hole(regions)
     if after.size != image.size or hole.all():
         return
-    old, new = (np.asarray(picture.convert("RGB"), np.float32) for picture in (image, after))
+    old, new = (np.asarray(flatten(picture), np.float32) for picture in (image, after))
     if old[hole].std(axis=0).max() > _FLAT and (old[hole] == new[hole]).all(axis=1).mean() > _LEFT:
         yield "much of the regions is as it was"
     if prompt.strip():
@@ -141,7 +156,7 @@ def _it_is_no_longer_found(regions: Regions, prompt: str, output: ToolOutput, mo
     """A detector no longer finds the removed things where they were."""
     if prompt.strip() or not any(regions.labels):
         return
-    after = one_picture(output.value).convert("RGB")
+    after = visible(one_picture(output.value))
     seen = _found_again(after, regions, models)
     for label in dict.fromkeys(regions.labels):
         same = seen.select([i for i, name in enumerate(seen.labels) if name == label])

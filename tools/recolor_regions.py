@@ -10,7 +10,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pictures.colors import RGB, color_difference, name_color, parse_color, to_lab
-from visiongpt_agent.pictures.transparency import edit_colors
+from visiongpt_agent.pictures.transparency import alpha_of, edit_colors
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools._region_edits import blend, edit_problems, named, require_regions
@@ -44,7 +44,8 @@ def recolor_regions(image: Image.Image, regions: Regions, color: str) -> ToolOut
     require_regions(regions, "recolour")
     target = _wanted(color)
     weight = _weight(regions)
-    edited = edit_colors(image, lambda rgb: blend(rgb, _repaint(rgb, regions, target), weight))
+    shows = _shows(image)
+    edited = edit_colors(image, lambda rgb: blend(rgb, _repaint(rgb, regions, target, shows), weight))
     uncertain: tuple[str, ...] = ()
     if not regions.outlined.all():
         uncertain = ("Only boxes were known, no outlines: what else is in the boxes was recoloured too.",)
@@ -71,19 +72,24 @@ def _weight(regions: Regions) -> FloatArray:
     return np.asarray(np.clip(depth / max(1.0, min(regions.size) * 0.003), 0, 1), np.float32)
 
 
-def _repaint(rgb: Image.Image, regions: Regions, target: RGB) -> Image.Image:
+def _repaint(rgb: Image.Image, regions: Regions, target: RGB, shows: BoolArray) -> Image.Image:
     """The picture with every region in the target colour, each shaded around its own middle lightness."""
     lab = _lab(rgb)
-    for mask in _each(regions):
+    for mask in _each(regions, shows):
         lab[mask] = _shade(lab[mask], target)
     return _from_lab(lab)
 
 
-def _each(regions: Regions) -> Iterator[BoolArray]:
+def _each(regions: Regions, shows: BoolArray) -> Iterator[BoolArray]:
+    """What shows of each region, where anything does."""
     for index in range(len(regions)):
-        mask = regions.select([index]).union_mask()
+        mask = regions.select([index]).union_mask() & shows
         if mask.any():
             yield mask
+
+
+def _shows(image: Image.Image) -> BoolArray:
+    return np.asarray(alpha_of(image) > 0, np.bool_)
 
 
 def _shade(pixels: FloatArray, target: RGB) -> FloatArray:
@@ -127,9 +133,9 @@ def _colour_is_there(image: Image.Image, regions: Regions, color: str, output: T
     after = one_picture(output.value)
     paint = np.array([[_paint(_wanted(color))]], np.float32)
     red, green, blue = np.asarray(_from_lab(paint))[0, 0].tolist()
-    target, mask = (red, green, blue), regions.union_mask()
+    target, mask = (red, green, blue), regions.union_mask() & _shows(image)
     if not mask.any():
-        yield "the regions hold no pixel: nothing was recoloured"
+        yield "nothing shows in the regions: nothing was recoloured"
         return
     already = color_difference(_middle(image, mask), target) < _NEAR
     yield from edit_problems(image, after, mask, must_change=not already)
@@ -150,7 +156,7 @@ def _light_and_shadow_stay(image: Image.Image, regions: Regions, output: ToolOut
         return
     surely = _weight(regions) >= 1
     light = [_lab(picture.convert("RGB"))[..., 0] for picture in (image, after)]
-    for number, mask in enumerate(_each(regions), 1):
+    for number, mask in enumerate(_each(regions, _shows(image)), 1):
         before, now = (values[mask & surely][:: max(1, int(mask.sum()) // _SAMPLED)] for values in light)
         if len(before) > 50 and before.std() > _SHADED and _rank_correlation(before, now) < _SAME_LIGHT:
             yield f"region {number} lost its light and shadow"

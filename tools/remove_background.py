@@ -13,7 +13,7 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, ForegroundSegmenter
 from visiongpt_agent.pictures.likeness import contrast
 from visiongpt_agent.pictures.matting import foreground_colors
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import alpha_of, continued, flatten, visible, with_alpha
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray
 from visiongpt_agent.tools._second_look import misplaced
@@ -24,20 +24,30 @@ _FLAT: Final = 2.0
 _AROUND: Final = 0.15
 _OPAQUE: Final = 250
 _HESITANT: Final = 0.4
+_MOSTLY_CLEAR, _SAME = 0.75, 0.8
+"""Share of the border that is transparent in a cut-out, and of what shows in one that is its foreground again."""
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """A foreground: its matte, float32 ``(H, W)`` from 0 to 1, the model that made it, what may be wrong with it."""
+    """A foreground by itself.
 
-    matte: FloatArray
-    model: str
-    uncertain: tuple[str, ...]
+    Attributes:
+        colors: Its own colours, freed of the background, float32 ``(H, W, 3)`` from 0 to 255.
+        alpha: How much of it shows, float32 ``(H, W)`` from 0 to 1.
+        models: What found it; none where what shows of a transparent picture is the foreground.
+        uncertain: What may be wrong with it.
+    """
+
+    colors: FloatArray
+    alpha: FloatArray
+    models: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
         """Share of the picture that is foreground, 0 to 1."""
-        return float((self.matte > 0.5).mean())
+        return float((self.alpha > 0.5).mean())
 
 
 def cut_out(image: Image.Image, models: Models) -> Cutout:
@@ -46,23 +56,34 @@ def cut_out(image: Image.Image, models: Models) -> Cutout:
     Raises:
         ToolError: If nothing stands out, or nothing is left for a background.
     """
-    opaque = flatten(image)
+    opaque = visible(image)
     if contrast(opaque) < _FLAT:
         raise ToolError("the picture is one flat colour, so nothing stands out from a background")
     with models.use(SEGMENTATION_FOREGROUND, ForegroundSegmenter) as segmenter:
         matte, caveat = segmenter.matte(opaque), segmenter.caveat
-    if image.has_transparency_data:
-        matte = matte * (np.asarray(image.convert("RGBA").getchannel("A"), np.float32) / np.float32(255))
     uncertain = [caveat] if caveat else []
     hesitant = float(((matte > 0.1) & (matte < 0.9)).sum())
     if hesitant > _HESITANT * float((matte > 0.5).sum()):
         uncertain.append("Large parts are half transparent: it is not clear there what belongs to the foreground.")
-    found = Cutout(matte, models.name(SEGMENTATION_FOREGROUND), tuple(uncertain))
+    # The lesser of the two, not their product: a soft rim that is in both is no softer for it.
+    found = Cutout(
+        foreground_colors(continued(image), matte),
+        np.minimum(matte, alpha_of(image)),
+        (models.name(SEGMENTATION_FOREGROUND),),
+        tuple(uncertain),
+    )
     if found.share < _PLAUSIBLE[0]:
         raise ToolError("no foreground stands out in this picture; name the thing and have it segmented instead")
     if found.share > _PLAUSIBLE[1]:
         raise ToolError("the foreground fills the whole picture, so there is no background to take away")
     return found
+
+
+def is_cut_out(image: Image.Image) -> bool:
+    """Whether a picture is of something on a transparent ground: along its border hardly anything shows."""
+    alpha = alpha_of(image)
+    border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+    return bool((border < 0.5).mean() > _MOSTLY_CLEAR)
 
 
 @vision_tool("cut out the foreground", returns=Kind.IMAGE, needs=(SEGMENTATION_FOREGROUND,))
@@ -74,20 +95,21 @@ def remove_background(image: Image.Image, *, models: Models) -> ToolOutput:
         models: Where the segmenter comes from.
 
     Returns:
-        A picture of mode RGBA, same size, with soft edges; colours at the rim are freed of the old background.
+        A picture of mode RGBA, same size, with soft edges; colours at the rim are freed of the old background. A
+        picture whose background is transparent already comes back as it is.
 
     Raises:
         ToolError: If nothing stands out, or nothing is left for a background.
     """
     found = cut_out(image, models)
-    alpha = (found.matte * 255 + 0.5).astype(np.uint8)
-    colors = (foreground_colors(flatten(image), found.matte) + 0.5).astype(np.uint8)
-    colors[alpha == 0] = 255  # no trace of the old background, and white for programs that ignore alpha
-    pixels = np.dstack([colors, alpha])
+    if is_cut_out(image) and found.share > _SAME * float((alpha_of(image) > 0.5).mean()):
+        return ToolOutput(
+            image, "The background is transparent already.", facts={"foreground_share": round(found.share, 3)}
+        )
     return ToolOutput(
-        Image.fromarray(pixels),
+        with_alpha(Image.fromarray((found.colors + 0.5).astype(np.uint8)), found.alpha),
         "I cut out the foreground; the background is transparent.",
-        models=(found.model,),
+        models=found.models,
         uncertain=found.uncertain,
         facts={"foreground_share": round(found.share, 3)},
     )

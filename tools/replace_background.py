@@ -13,11 +13,11 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND, TEXT_TO_IMAGE, TextToImage
 from visiongpt_agent.pictures.colors import RGB, parse_color
 from visiongpt_agent.pictures.likeness import mean_difference
-from visiongpt_agent.pictures.matting import foreground_colors
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import alpha_of, continued, flatten, visible
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
-from visiongpt_agent.tools.remove_background import cut_out, misplaced_foreground
+from visiongpt_agent.tools.remove_background import Cutout, cut_out, is_cut_out, misplaced_foreground
 
 _SUNSET: Final[tuple[RGB, ...]] = ((38, 40, 92), (128, 60, 120), (226, 92, 84), (250, 160, 80), (255, 214, 130))
 _NAMED_GRADIENTS: Final = {
@@ -69,14 +69,17 @@ def replace_background(
     used: tuple[str, ...] = ()
     if ground is None:
         ground, used = _generated(prompt, image.size, models), (models.name(TEXT_TO_IMAGE),)
-    found = cut_out(image, models)
-    share = found.matte[..., None]
-    mixed = foreground_colors(flatten(image), found.matte) * share + np.asarray(ground, np.float32) * (1 - share)
+    if is_cut_out(image):
+        found = Cutout(np.asarray(continued(image), np.float32), alpha_of(image))
+    else:
+        found = cut_out(image, models)
+    share = found.alpha[..., None]
+    mixed = found.colors * share + np.asarray(ground, np.float32) * (1 - share)
     named = "the other picture" if background is not None else f"the new background, {_described(prompt)}"
     return ToolOutput(
         Image.fromarray((mixed + 0.5).astype(np.uint8)),
         f"I put the foreground in front of {named}.",
-        models=(found.model, *used),
+        models=(*found.models, *used),
         uncertain=found.uncertain,
         facts={"foreground_share": round(found.share, 3)},
     )
@@ -107,9 +110,10 @@ def keeps_the_foreground(
     made = one_picture(output.value)
     if made.size != image.size:
         return
-    old, new = (np.asarray(flatten(picture), np.int16) for picture in (image, made))
-    kept = np.abs(new - old).max(axis=2) <= _FREED
     ground = plain_ground(prompt, image.size) if background is None else _covering(background, image.size)
+    before = flatten(image) if ground is None else Image.composite(continued(image), ground, _mask(alpha_of(image)))
+    old, new = (np.asarray(flatten(picture), np.int16) for picture in (before, made))
+    kept = np.abs(new - old).max(axis=2) <= _FREED
     if ground is None:
         if not 0.005 <= kept.mean() <= 0.98:
             yield "the foreground of the picture is not in the result, or nothing else is"
@@ -118,6 +122,10 @@ def keeps_the_foreground(
     if (~kept & ~put).mean() > _MIXED:
         yield "much of the result is neither the foreground of the picture nor the new background"
     yield from misplaced_foreground(image, kept & ~put)
+
+
+def _mask(alpha: FloatArray) -> Image.Image:
+    return Image.fromarray(np.asarray(alpha * 255 + 0.5, np.uint8))
 
 
 def plain_ground(prompt: str, size: tuple[int, int]) -> Image.Image | None:
@@ -164,7 +172,7 @@ def _gradient(stops: tuple[RGB, ...], size: tuple[int, int], *, sideways: bool) 
 
 
 def _covering(background: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return ImageOps.fit(flatten(background), size, Image.Resampling.LANCZOS)
+    return ImageOps.fit(visible(background), size, Image.Resampling.LANCZOS)
 
 
 def _generated(prompt: str, size: tuple[int, int], models: Models) -> Image.Image:

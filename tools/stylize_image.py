@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import STYLE, STYLE_FILTER, StyleFilter, Stylizer
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import edit_colors, flatten, visible
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
 
@@ -64,9 +64,7 @@ def stylize_image(image: Image.Image, style: str | Image.Image, *, models: Model
         ToolError: If the style is not known; the message lists those that are.
     """
     job, chosen = _choose(style, models)
-    painted = _paint(flatten(image), job, chosen, models)
-    if image.has_transparency_data:
-        painted.putalpha(image.convert("RGBA").getchannel("A"))
+    painted = edit_colors(image, lambda rgb: _paint(rgb, job, chosen, models))
     manner = f'in the style "{chosen}"' if isinstance(chosen, str) else "in the style of the other picture"
     return ToolOutput(
         painted,
@@ -100,9 +98,9 @@ def is_that_style_of_that_picture(
     if made.size != image.size or contrast(image) < _FLAT:
         return
     job, chosen = _choose(style, models)
-    small = flatten(image)
+    small = image.copy()
     small.thumbnail((_SECOND_SIDE, _SECOND_SIDE))
-    again = _paint(small, job, chosen, models)
+    again = edit_colors(small, lambda rgb: _paint(rgb, job, chosen, models))
     small_made, coarse = (flatten(one).resize((12, 12), Image.Resampling.BOX) for one in (made, again))
     apart = mean_difference(small_made, coarse)
     red, green, blue = small_made.split()
@@ -128,7 +126,7 @@ def _choose(style: str | Image.Image, models: Models) -> tuple[str, str | Image.
     if not isinstance(style, str):
         if not models.has(STYLE):
             raise ToolError(f"the style of a picture needs a learned model: {models.remedy(STYLE)}")
-        return STYLE, flatten(style)
+        return STYLE, visible(style)
     known = _known(models)
     wanted = _reduced(style)
     wanted = _reduced(_ALIASES.get(wanted, wanted))

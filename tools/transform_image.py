@@ -12,7 +12,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.language.english import join
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import flatten, resampled
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
@@ -56,7 +56,7 @@ def transform_image(
         steps.append(f"flipped {'it' if steps else 'the picture'} {'left to right' if left_right else 'upside down'}")
     if width or height:
         size = _size(result.size, width, height)
-        result = result.resize(size, Image.Resampling.LANCZOS)
+        result = resampled(result, lambda picture: picture.resize(size, Image.Resampling.LANCZOS))
         steps.append(f"resized {'it' if steps else 'the picture'} to {size[0]}x{size[1]} pixels")
     if not steps:
         raise ToolError("there is nothing to do: ask for a rotation, a flip, or a new width or height")
@@ -78,8 +78,10 @@ def _turned(image: Image.Image, turn: float) -> Image.Image:
     if turn % 90 == 0:
         quarter = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
         return image.transpose(quarter[int(turn)])
-    corners = (0, 0, 0, 0) if image.mode == "RGBA" else (255, 255, 255)
-    turned = image.rotate(-turn, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+    corners = 0 if image.has_transparency_data else (255, 255, 255)
+    turned = resampled(
+        image, lambda picture: picture.rotate(-turn, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+    )
     if max(turned.size) > _LONGEST:
         raise ToolError(
             f"turned, the picture would have {turned.width}x{turned.height} pixels, "

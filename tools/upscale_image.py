@@ -12,7 +12,7 @@ from PIL import Image
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.models.jobs import UPSCALE, Upscaler
 from visiongpt_agent.pictures.likeness import contrast, psnr, worst_tile
-from visiongpt_agent.pictures.transparency import flatten
+from visiongpt_agent.pictures.transparency import alpha_of, continued, flatten, with_alpha
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, one_picture, vision_tool
 
@@ -40,14 +40,15 @@ def upscale_image(image: Image.Image, scale: float = 4, *, models: Models) -> To
         ToolError: If the scale is out of range, or the result would have more than 32 million pixels.
     """
     size = _checked_size(image.size, scale)
-    opaque = flatten(image)
+    colors = continued(image)
     with models.use(UPSCALE, Upscaler) as network:
         too_large = image.width * image.height > network.max_pixels
-        large = opaque if too_large else network.upscale(opaque)
+        large = colors if too_large else network.upscale(colors)
         limit = network.max_pixels
     large = large.resize(size, Image.Resampling.LANCZOS)
     if image.has_transparency_data:
-        large.putalpha(image.convert("RGBA").getchannel("A").resize(size, Image.Resampling.LANCZOS))
+        alpha = Image.fromarray(alpha_of(image)).resize(size, Image.Resampling.LANCZOS)
+        large = with_alpha(large, np.asarray(alpha))
     doubt = (
         f"The picture has more than {limit / 1e6:g} million pixels, too many for {models.name(UPSCALE)} here, so it "
         "was interpolated (Lanczos): larger, but without new detail."

@@ -132,6 +132,25 @@ def weighted(values: FloatArray, alpha: FloatArray, smooth: Callable[[FloatArray
     return np.asarray(np.where(share > 1e-4, mixed, smooth(values)), np.float32)
 
 
+def resampled(image: Image.Image, resample: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Resize or turn a picture, each pixel weighing as much as it shows.
+
+    Args:
+        image: The picture; one without transparency is resampled as it is.
+        resample: A linear operation on pictures of mode RGB and F that leaves new places black.
+    """
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return resample(image.convert("RGB"))
+    alpha, colors = alpha_of(image), np.asarray(image.convert("RGB"), np.float32)
+    share = np.asarray(resample(Image.fromarray(alpha)), np.float32)
+    planes = [resample(Image.fromarray(np.ascontiguousarray(colors[..., c] * alpha))) for c in range(3)]
+    mixed = np.dstack([np.asarray(plane, np.float32) for plane in planes]) / np.maximum(share, 1e-3)[..., None]
+    pixels = np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
+    return with_alpha(Image.fromarray(pixels), share)
+
+
 def _lost_on(image: Image.Image, ground: RGB) -> float:
     """The share of what shows, 0 to 1, that cannot be told from a ground: all of it, or what lies at the rim."""
     import cv2
