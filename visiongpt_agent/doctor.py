@@ -69,7 +69,7 @@ class ToolHealth:
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`examine` found.
+    """The report of :func:`examine`.
 
     Attributes:
         versions: Of the interpreter and the packages that matter; ``""`` for one that is not installed.
@@ -156,7 +156,7 @@ def _profile(registry: Registry) -> str:
 
 
 def _broken_weights(registry: Registry) -> Iterator[str]:
-    """What is wrong with the weights that lie here and cannot be used, and with a folder of one's own that is lost."""
+    """The faults of weights that are here and cannot be used, and of the user's own folders that are lost."""
     for card in registry.cards():
         state = registry.store.state(card)
         lost = state.status == "absent" and card.name in registry.store.own

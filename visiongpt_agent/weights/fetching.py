@@ -118,7 +118,7 @@ def _first_sentence(error: BaseException) -> str:
 
 @contextmanager
 def _watching(folder: Path, description: str, total: int, progress: Progress) -> Iterator[None]:
-    """Report the growth of a folder, since the clients tell no bytes; capped at the size that is known."""
+    """Report how many bytes a folder holds while a client fills it, at most ``total``; the clients report none."""
     finished = threading.Event()
 
     def watch() -> None:

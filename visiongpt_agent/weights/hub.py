@@ -209,7 +209,7 @@ def is_full(error: OSError) -> bool:
 
 @contextmanager
 def refusals(repo: str, revision: str) -> Iterator[None]:
-    """Within it, whatever the hub or the way to it refuses becomes a :class:`WeightsError` that says what to do."""
+    """Turn what the hub refuses, or the network to it, into a :class:`WeightsError` that says what to do."""
     import httpx
     from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
@@ -274,7 +274,7 @@ def _announce_gate(repository: Repository, notify: Notify) -> None:
         return
     if not _token():
         raise WeightsError(_gate_closed(repository.name, repository.page))
-    notify(f"{repository.name} is gated: its owners' terms at {repository.page} are those that you agreed to")
+    notify(f"{repository.name} is gated; its owners' terms are at {repository.page}")
 
 
 def _gate_closed(repo: str, page: str) -> str:

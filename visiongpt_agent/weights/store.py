@@ -253,7 +253,7 @@ class WeightStore:
 
     @contextmanager
     def _workplace(self, name: str, *, resumed: bool = False) -> Iterator[Path]:
-        """A folder beside the models', under the lock; gone afterwards, unless it failed and can be gone on with."""
+        """A folder for one pull, which holds the lock; deleted afterwards unless the pull failed and can resume."""
         work = self._partial(name)
         if not resumed:
             shutil.rmtree(work, ignore_errors=True)
@@ -337,7 +337,7 @@ def _unmatched(names: Iterable[str], source: Source) -> str:
 
 
 def _fits(manifest: Mapping[str, Any], source: Source) -> bool:
-    """Whether a pull was one of this source; the hub's sources of release 0.1 pinned the list of files as well."""
+    """Whether a manifest is that of a pull of this source. Release 0.1 also pinned the file lists of the hub's."""
     if source.kind == "hub" and "commits" not in manifest:
         return bool(manifest["source"] == source.describe())
     return bool(manifest["pins"] == _pins(source))
