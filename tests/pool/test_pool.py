@@ -243,8 +243,12 @@ def test_threads_share_a_failure_and_the_next_call_tries_again(make: Maker, ledg
         errors = [future.exception(timeout=TIMEOUT) for future in (first, *others)]
     assert [str(error) for error in errors] == ["a tensor is missing"] * 4
     assert resident(pool) == []
+    assert pool.without(["a"]).remedy("a") == "all models for it have been tried; a tensor is missing"
+    with pytest.raises(WeightsError, match=r"no model for a is usable here; .*; a tensor is missing"):
+        pool.without(["a"]).use("a", object).__enter__()
     touch(pool, "a")
     assert ledger.loads["a"] == 1
+    assert pool.without(["a"]).remedy("a") == "all models for it have been tried", "it loads now"
 
 
 @pytest.mark.parametrize(

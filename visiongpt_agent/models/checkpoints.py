@@ -18,11 +18,10 @@ from visiongpt_agent.llm.tokenizer import as_stored
 from visiongpt_agent.models.base import ModelCard, Placement
 from visiongpt_agent.models.precision import halve
 from visiongpt_agent.weights import Installed, Packaged
+from visiongpt_agent.weights.soundness import fault
 
 _COUNTERS: Final = "num_batches_tracked"
 """Buffers of batch normalisation that count training steps: nothing is computed with them afterwards."""
-_POINTER: Final = b"version https://git-lfs.github.com/spec/"
-_PICKLED: Final = (".bin", ".pt", ".pth")
 
 
 def read_checkpoint(
@@ -59,7 +58,7 @@ def read_checkpoint(
 
     library: Any = transformers  # only partly typed
     kind = getattr(library, network)
-    with _refusing(card, folder):
+    with _refusing(card, folder), _quiet():
         place = _folder(folder)
         _require_kind(library.AutoConfig.from_pretrained(place, local_files_only=True).model_type, kind, also)
         model, report = kind.from_pretrained(
@@ -134,7 +133,7 @@ def read_pipeline(
         held = json.loads((place / "model_index.json").read_text(encoding="utf-8")).get("_class_name")
         if held != (saved_as or kind):
             raise _UnfitError(f"it holds a {held}")
-        with _no_progress_bars():
+        with _quiet_pipelines():
             pipeline = getattr(diffusers, kind).from_pretrained(
                 place,
                 local_files_only=True,
@@ -160,7 +159,7 @@ def read_network(kind: str, folder: Path, placement: Placement, card: ModelCard)
     import diffusers
     import torch
 
-    with _refusing(card, folder), _no_progress_bars():
+    with _refusing(card, folder), _quiet_pipelines():
         network = getattr(diffusers, kind).from_pretrained(
             folder,
             local_files_only=True,
@@ -201,7 +200,7 @@ def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, A
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises almost anything
-        raise unusable(card, folder, _fault_in(folder) or error) from error
+        raise unusable(card, folder, _fault(folder) or error) from error
     if not isinstance(held, dict):
         raise unusable(card, folder, f"{name} holds a {type(held).__name__}")
     return held
@@ -224,7 +223,7 @@ def read_onnx(card: ModelCard, folder: Path | None, name: str) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no base class of their own
-        raise WeightsError(f"{folder}: {fault_of(path) or f'{name} is damaged'}: {_remedy(card)}") from error
+        raise WeightsError(f"{fault(path.parent) or f'{path} is damaged'}: {_remedy(card)}") from error
 
 
 def fill(card: ModelCard, folder: Path | None, network: Any, weights: dict[str, Any]) -> None:
@@ -244,42 +243,24 @@ def unusable(card: ModelCard, folder: Path | None, reason: object) -> WeightsErr
     if type(reason).__name__ == "UnpicklingError":  # which advises to read it with its code run
         reason = "it is damaged, or holds more than weights"
     first = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
-    pickled = folder is not None and any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))
-    remedy = f"visiongpt models convert {folder} NEW_FOLDER" if pickled else _remedy(card)
+    remedy = f"visiongpt models convert {folder} NEW_FOLDER" if _is_pickled(folder) else _remedy(card)
     return WeightsError(f"{folder} holds no {card.title} ({first}): {remedy}")
 
 
-def fault_of(path: Path) -> str:
-    """What is wrong with a file of weights, judged by its beginning and its size; ``""`` for nothing."""
-    with path.open("rb") as stream:
-        beginning = stream.read(len(_POINTER))
-    if not beginning:
-        return f"{path.name} is empty"
-    if beginning == _POINTER:
-        return f"{path.name} is a Git LFS pointer in place of the weights: git lfs pull, or download the file itself"
-    return _fault_of_safetensors(path) if path.suffix == ".safetensors" else ""
-
-
-def _fault_of_safetensors(path: Path) -> str:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy"):
-            return ""
-    except SafetensorError as error:  # it compares the sizes that the header tells with that of the file
-        return f"{path.name} is damaged or was not fetched to its end: {error}"
-
-
-def _fault_in(folder: Path | None) -> str:
-    """What is wrong with the weights in a folder and below; of pickles only where it holds no safetensors."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder is not None else []
-    safe = [path for path in files if path.suffix == ".safetensors"]
-    weights = safe or [path for path in files if path.suffix in _PICKLED]
-    return next(filter(None, map(fault_of, weights)), "")
+def _is_pickled(folder: Path | None) -> bool:
+    """Whether a folder holds sound weights as pickles alone."""
+    if folder is None or any(folder.glob("*.safetensors")):
+        return False
+    return any(folder.glob("*.bin")) and not fault(folder)
 
 
 class _UnfitError(ValueError):
     """Said here of a checkpoint that its files are whole, but not those of the model."""
+
+
+def _fault(folder: Path | None) -> str:
+    """What is plainly wrong with the weights in a folder, which explains what a library raised over them."""
+    return "" if folder is None else fault(folder).removeprefix(f"{folder}/")
 
 
 def _folder(folder: Path | None) -> Path:
@@ -298,7 +279,7 @@ def _refusing(card: ModelCard, folder: Path | None) -> Iterator[None]:
     except _UnfitError as error:
         raise unusable(card, folder, error) from error
     except (ImportError, OSError, ValueError, AttributeError, KeyError, SafetensorError) as error:
-        raise unusable(card, folder, _fault_in(folder) or error) from error
+        raise unusable(card, folder, _fault(folder) or error) from error
     except RuntimeError as error:
         if not re.search(r"size mismatch|mismatched|ignore_mismatched_sizes", str(error)):
             raise
@@ -314,15 +295,32 @@ def _remedy(card: ModelCard) -> str:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
+def _quiet() -> Iterator[None]:
+    """Without the libraries' progress bars and tables of what they load; what is missing is checked here."""
+    import transformers
 
-    shown = [library for library in (of_diffusers, of_transformers) if library.is_progress_bar_enabled()]
-    for library in shown:
-        library.disable_progress_bar()
+    logging: Any = transformers.utils.logging  # only partly typed
+    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        for library in shown:
-            library.enable_progress_bar()
+        logging.set_verbosity(verbosity)
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _quiet_pipelines() -> Iterator[None]:
+    """The same where ``diffusers`` loads, which has bars of its own."""
+    from diffusers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with _quiet():
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SHORTER, _LONGER, _STEP = 512, 2048, 32
-_HALVED = ("model.pixel_level_module.encoder",)
+_ENCODER = "model.pixel_level_module.encoder"
+_HALVED = (_ENCODER,)
+_UNUSED = (f"{_ENCODER}.swin.layernorm.weight", f"{_ENCODER}.swin.layernorm.bias")
+"""The norm of the encoder's last state: the decoder takes the stages, which have norms of their own."""
 
 
 class Mask2Former(UperNet):
@@ -60,7 +63,7 @@ class Mask2Former(UperNet):
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
         head = "Mask2FormerForUniversalSegmentation"
-        (network,) = read_checkpoint(cls.card, folder, placement, head, halved=_HALVED)
+        (network,) = read_checkpoint(cls.card, folder, placement, head, halved=_HALVED, unused=_UNUSED)
         return cls(network, None, placement)
 
     def _scores(self, image: Image.Image, words: Sequence[str]) -> Iterator[FloatArray]:

@@ -4,11 +4,8 @@ A model is loaded when it is first used and stays until its memory is wanted. Wh
 the budget of its device, by what it was measured to take or else by its card: the least recently used *idle* models
 make room, those that the user pinned never do. From a GPU a model goes to main memory first, where there is room.
 
-When a model needs room that only models in use could give, the thread that wants it waits, also while it holds leases
-itself, as long as some thread that holds one is not waiting on the pool too. Once all of them wait, nobody could ever
-release anything, so one that holds a lease gets a :class:`ModelMemoryError` instead; a thread that holds none never
-does. Thus no lease is taken from under anyone, the budget holds, and the pool does not deadlock; ``patience`` bounds
-the waits that it cannot see through, such as a holder that joins another thread which waits here.
+When a model needs room that only models in use could give, the thread that wants it waits; :mod:`.waiting` says how
+long, and who gives way.
 
 The real memory may run out all the same, in a load or in a call. Then idle models are freed and it is tried once more;
 then in a smaller dtype that the card allows, then on the CPU. A call that runs out there too fails by itself, with a
@@ -19,12 +16,10 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 import threading
 import time
-import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
@@ -34,8 +29,10 @@ from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool.budgets import DTYPE_BYTES, Budgets, is_out_of_memory
 from visiongpt_agent.pool.entry import Entry
+from visiongpt_agent.pool.memory import LargerError, NoRoomError, PinnedError, bare, empty_cache
 from visiongpt_agent.pool.sizes import Sizes
 from visiongpt_agent.pool.view import ModelView
+from visiongpt_agent.pool.waiting import Waiting
 from visiongpt_agent.settings import Settings, format_bytes
 
 if TYPE_CHECKING:
@@ -93,11 +90,10 @@ class ModelPool:
         self._settings = settings or self.registry.settings
         self._budgets = Budgets(self._settings, budget or 0)
         self._sizes = Sizes(self._settings.home)
-        self._patience = patience
         self._entries: OrderedDict[type[Model], Entry] = OrderedDict()  # the least recently used first
-        self._changed = threading.Condition()
-        self._blocked: set[int] = set()  # threads that wait on the pool
-        self._refused: set[int] = set()  # threads that are to give up waiting
+        self._waiting = Waiting(self._entries.values, self._no_room, patience)
+        self._changed = self._waiting.changed
+        self._failures: dict[str, str] = {}  # by model, why it could not be loaded the last time
         self._outgrown: set[type[Model]] = set()  # ran out of real memory once; others are preferred from then on
         self._thread = threading.local()
         self._closed = False
@@ -161,6 +157,12 @@ class ModelPool:
         usable = [model.card for model in self.registry.for_job(job) if not self.registry.usable(model.card)]
         return self._too_large(min(usable, key=lambda card: card.memory))
 
+    def exhausted(self, job: str) -> str:
+        """The words for a job whose models have all been tried, with the causes of those that could not be loaded."""
+        names = [model.card.name for model in self.registry.for_job(job)]
+        causes = [self._failures[name] for name in names if name in self._failures]
+        return "; ".join(["all models for it have been tried", *causes])
+
     def resident(self) -> list[Resident]:
         """The models loaded in this process, the least recently used first."""
         with self._changed:
@@ -192,7 +194,7 @@ class ModelPool:
             self._closed = True
             for entry in [entry for entry in self._entries.values() if entry.idle]:
                 self._evict(entry)
-            self._wake()
+            self._waiting.wake()
 
     def __enter__(self) -> Self:
         return self
@@ -268,7 +270,7 @@ class ModelPool:
             return entry
         if failures:
             raise failures[0]
-        raise WeightsError(f"no model for {job} is usable here; {self.remedy(job) or 'all have been tried'}")
+        raise WeightsError(f"no model for {job} is usable here; {self.remedy(job) or self.exhausted(job)}")
 
     def _stand_ins(self) -> dict[str, str]:
         """By job, the model that last served this thread, where that was not the first choice."""
@@ -303,11 +305,13 @@ class ModelPool:
         """Leave nothing of a model that could not be loaded; whoever waits for it hears of the error."""
         with self._changed:
             entry.error = error
+            if isinstance(error, WeightsError):
+                self._failures[entry.model.card.name] = str(error)
             parked, entry.parked, entry.parked_bytes = entry.parked, None, 0
             entry.bytes = 0
             if self._entries.get(entry.model) is entry:
                 del self._entries[entry.model]
-            self._wake()
+            self._waiting.wake()
         if parked is not None:
             self._close(parked)
 
@@ -316,13 +320,13 @@ class ModelPool:
         me = threading.get_ident()
         entry.holders[me] += 1
         try:
-            self._wait_until(lambda: entry.loaded is not None or entry.error is not None, entry.model.card)
+            self._waiting.until(lambda: entry.loaded is not None or entry.error is not None, entry.model.card)
         except BaseException:
             self._drop(entry, me)
             raise
         if entry.error is None:
             return True
-        if isinstance(entry.error, Exception) and not isinstance(entry.error, _NoRoomError):
+        if isinstance(entry.error, Exception) and not isinstance(entry.error, NoRoomError):
             raise entry.error
         return False
 
@@ -335,7 +339,7 @@ class ModelPool:
         for placement, _ in self._placements(card):
             try:
                 failure = self._load_at(entry, placement)
-            except _PinnedError as error:
+            except PinnedError as error:
                 pinned = error
                 continue
             if failure is None:
@@ -359,7 +363,7 @@ class ModelPool:
             failure = self._try_load(entry, placement)
             if failure is None:
                 return None
-            grew = isinstance(failure, _LargerError)  # the next time room for all of it is made beforehand
+            grew = isinstance(failure, LargerError)  # the next time room for all of it is made beforehand
             if not self._free_idle(entry, placement.device) and not grew:
                 break
         return failure
@@ -373,15 +377,16 @@ class ModelPool:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            return _bare(error)
+            return bare(error)
         self._sizes.learn(card, placement.dtype, size)
         with self._changed:
             if size > entry.bytes and not self._make_room(placement.device, size - entry.bytes):
                 self._close(loaded)
-                return _LargerError(f"it takes {format_bytes(size)}, more than there is room for")
+                return LargerError(f"it takes {format_bytes(size)}, more than there is room for")
             entry.loaded, entry.bytes = loaded, size or entry.bytes
+            self._failures.pop(card.name, None)
             entry.last_used = time.time()
-            self._wake()
+            self._waiting.wake()
         return None
 
     def _brought_back(self, entry: Entry) -> bool:
@@ -397,11 +402,11 @@ class ModelPool:
                 self._reserve(entry, placement, entry.parked_bytes)
                 moved = parked.to(placement.device)
             except Exception as error:
-                if isinstance(error, _NoRoomError) and not isinstance(error, _PinnedError):
+                if isinstance(error, NoRoomError) and not isinstance(error, PinnedError):
                     raise
                 if not is_out_of_memory(error):
                     raise
-                _bare(error)
+                bare(error)
         with self._changed:
             if moved:
                 entry.loaded = parked
@@ -409,7 +414,7 @@ class ModelPool:
                 self._close(parked)
                 entry.bytes = 0
             entry.parked, entry.parked_bytes = None, 0
-            self._wake()
+            self._waiting.wake()
         return moved
 
     def _reserve(self, entry: Entry, placement: Placement, need: int) -> None:
@@ -421,8 +426,8 @@ class ModelPool:
                 if other is not entry and self._is_pinned(other)
             )
             if need + pinned > self._budgets.of(placement.device):
-                raise _PinnedError(self._no_room(entry.model.card))  # nobody would ever give it
-            self._wait_until(lambda: self._make_room(placement.device, need), entry.model.card)
+                raise PinnedError(self._no_room(entry.model.card))  # nobody would ever give it
+            self._waiting.until(lambda: self._make_room(placement.device, need), entry.model.card)
             entry.where, entry.bytes = placement, need
 
     def _make_room(self, device: str, need: int) -> bool:
@@ -455,8 +460,8 @@ class ModelPool:
             for other in idle:
                 self._evict(other)
             gc.collect()
-            _empty_cache(device)
-            self._wake()
+            empty_cache(device)
+            self._waiting.wake()
         return bool(idle)
 
     def _evict(self, entry: Entry) -> None:
@@ -472,7 +477,7 @@ class ModelPool:
         del loaded
         if size >= _WORTH_COLLECTING:
             gc.collect()
-        _empty_cache(device)
+        empty_cache(device)
 
     def _park(self, entry: Entry) -> bool:
         """Move an idle model from a GPU to main memory, if there is room without evicting others; it comes back fast.
@@ -491,7 +496,7 @@ class ModelPool:
         entry.parked, entry.loaded = entry.loaded, None
         entry.parked_bytes, entry.bytes = size, 0
         entry.where = Placement("cpu", entry.where.dtype)
-        _empty_cache(device)
+        empty_cache(device)
         return True
 
     @staticmethod
@@ -514,7 +519,7 @@ class ModelPool:
             except Exception as error:
                 if isinstance(error, ModelMemoryError) or not is_out_of_memory(error):
                     raise
-                failure = _bare(error)
+                failure = bare(error)
                 _log.warning("%s ran out of memory on %s", entry.model.card.name, entry.where.device)
         name = entry.model.card.name
         lost = ModelMemoryError(
@@ -542,7 +547,7 @@ class ModelPool:
     def _loaded_anew(self, entry: Entry, placement: Placement) -> bool:
         """Load a leased model in another place once no other thread uses it; False if there is no memory there."""
         with self._changed:
-            self._wait_until(lambda: len(entry.holders) <= 1, entry.model.card)
+            self._waiting.until(lambda: len(entry.holders) <= 1, entry.model.card)
             before, entry.loaded, entry.bytes = entry.loaded, None, 0  # who wants it from now on waits for the load
             entry.asked = time.monotonic()
             left = entry.where.device
@@ -550,7 +555,7 @@ class ModelPool:
             self._close(before)
         del before
         gc.collect()
-        _empty_cache(left)
+        empty_cache(left)
         try:
             failure = self._load_at(entry, placement)
         except BaseException as error:
@@ -581,40 +586,7 @@ class ModelPool:
         entry.holders[holder] -= 1
         if not entry.holders[holder]:
             del entry.holders[holder]
-        self._wake()
-
-    def _wait_until(self, ready: Callable[[], bool], card: ModelCard) -> None:
-        """Wait under the lock until something is so, or this thread is refused."""
-        me, deadline = threading.get_ident(), time.monotonic() + self._patience
-        try:
-            while not ready():
-                self._blocked.add(me)
-                if not self._someone_works():
-                    self._refuse_one(me)
-                left = deadline - time.monotonic()
-                if me in self._refused or left <= 0:
-                    raise _NoRoomError(self._no_room(card))
-                self._changed.wait(left)
-        finally:
-            self._blocked.discard(me)
-            self._refused.discard(me)
-
-    def _wake(self) -> None:
-        # All look again, so none of them counts as waiting until it has.
-        self._blocked.clear()
-        self._changed.notify_all()
-
-    def _someone_works(self) -> bool:
-        """Whether a thread that holds a lease, or loads, is not waiting on the pool."""
-        return any(holder not in self._blocked for entry in self._entries.values() for holder in entry.holders)
-
-    def _refuse_one(self, me: int) -> None:
-        """All wait, so one that holds a lease must give way: this thread where it does, else another."""
-        holders = {holder for entry in self._entries.values() if entry.loaded is not None for holder in entry.holders}
-        refused = me if me in holders or not holders else holders.pop()
-        self._refused.add(refused)
-        self._blocked.discard(refused)
-        self._changed.notify_all()
+        self._waiting.wake()
 
     def _no_room(self, card: ModelCard) -> str:
         loaded = [entry for entry in self._entries.values() if entry.present]
@@ -625,28 +597,3 @@ class ModelPool:
             f"no room for {card.name} ({format_bytes(need)}): models in use ({names}) take {format_bytes(taken)}"
             f" of {format_bytes(budget)}; set VISIONGPT_MEMORY higher or release one first"
         )
-
-
-class _NoRoomError(ModelMemoryError):
-    """A wait was given up for what this thread holds; others may fare better."""
-
-
-class _PinnedError(_NoRoomError):
-    """Pinned models take the room that a model needs on a device; it may be loaded on another."""
-
-
-class _LargerError(ModelMemoryError):
-    """A model takes more than had been reserved for it."""
-
-
-def _bare(error: Exception) -> Exception:
-    """An error without the frames that raised it, which would keep half of a model or of a call alive."""
-    traceback.clear_frames(error.__traceback__)
-    error.__context__ = error.__cause__ = None
-    return error.with_traceback(None)
-
-
-def _empty_cache(device: str) -> None:
-    """Give back to a GPU what torch keeps for later."""
-    if device.startswith("cuda"):
-        sys.modules["torch"].cuda.empty_cache()

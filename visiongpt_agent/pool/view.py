@@ -48,4 +48,4 @@ class ModelView:
 
     def remedy(self, job: str) -> str:
         """What to do so that the job can be done here; ``""`` if it can."""
-        return "" if self.has(job) else self._pool.remedy(job) or "all models for it have been tried"
+        return "" if self.has(job) else self._pool.remedy(job) or self._pool.exhausted(job)
