@@ -13,15 +13,27 @@ from PIL import Image
 from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural
 from visiongpt_agent.language.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 from visiongpt_agent.models.jobs import (
+    CLASSIFICATION,
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
     SEGMENTATION_SEMANTIC,
+    Classifier,
     ClosedDetector,
     OpenVocabularyDetector,
     SemanticSegmenter,
 )
+from visiongpt_agent.pictures.cutting import padded
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import BoolArray, Regions
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools._closer_looks import (
+    detect_in,
+    each_once,
+    look_closely,
+    quarters,
+    seen_closely,
+    smallest_seen,
+    tiles,
+)
 from visiongpt_agent.tools._picking import by_colour, by_place
 from visiongpt_agent.tools._second_look import (
     CONFIRMED,
@@ -46,6 +58,14 @@ _FAINT: Final = 0.4
 """The second look counts what has this share of the threshold as seen: nothing near it is refused for a hair."""
 _CLEARLY_STUFF: Final = 0.1
 """Share of the picture that stuff has in the second look where it should have been found in the first."""
+_IN_TILES: Final = 1.1
+"""What many tiles show must pass so many times the threshold: each is one more chance to be wrong."""
+_GLIMPSE, _LIKELY = 0.35, 0.55
+"""Shares of the threshold from which what was not found is looked at by itself, and is then told if it is likely."""
+_SEARCHING: Final = 0.8
+"""Strictness from which what was not found is searched for."""
+_CANDIDATES, _LIKELIEST, _LEAST_SIDE, _AROUND = 4, 5, 240, 0.1
+_SURROUNDINGS: Final = 0.25
 _CLEAR: Final = 1.4
 """What has so many times the threshold in the second look should have been found in the first."""
 
@@ -100,7 +120,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
         summary=" ".join(told + _absences(found, unknown, models)),
         models=tuple(used),
         missing=tuple(one.noun.asked for one in found if not len(one.regions)),
-        uncertain=tuple(dict.fromkeys(_doubts(found))),
+        uncertain=tuple(dict.fromkeys([*_doubts(found), *_too_small(found, unknown)])),
         facts={"counts": dict(counts), "places": places, "threshold": round(threshold, 4), "unsupported": unknown}
         | ({"stuff": spread} if spread else {}),
     )
@@ -111,12 +131,16 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
 
 @dataclass(frozen=True)
 class _Found:
-    """A noun of the query, the regions that are it, the less sure ones, and what speaks against it."""
+    """A noun of the query, the regions that are it, the less sure ones, and what speaks against it.
+
+    ``glimpse`` is the score of the likeliest thing that was looked at closely and not taken for it; 0 for none.
+    """
 
     noun: Noun
     regions: Regions
     hints: Regions
     doubts: tuple[str, ...] = ()
+    glimpse: float = 0.0
 
 
 def _everything(names: Sequence[str]) -> list[Noun]:
@@ -172,9 +196,70 @@ def _look_for_classes(
 ) -> tuple[list[_Found], float]:
     with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
         threshold = min(strictness * detector.threshold, 1.0)
-        seen = detector.detect(picture, threshold=_HINT * threshold)
-    nouns = nouns or _everything(list(dict.fromkeys(seen.labels)))
-    return [_match(noun, seen, threshold, picture) for noun in nouns], threshold
+        seen = _seen_at_all_scales(picture, detector, threshold)
+        wanted = nouns or _everything(list(dict.fromkeys(seen.labels)))
+        found = [_match(noun, seen, threshold, picture) for noun in wanted]
+        lost = [one.noun for one in found if one.noun.classes and not len(one.regions)] if nouns else []
+        names = {name for noun in lost for name in noun.classes} if strictness >= _SEARCHING else set()
+        glimpses = _glimpses(names, picture, detector, threshold) if names else Regions(picture.size)
+        closer = _seen_from_near(glimpses, picture, detector, threshold)
+    closer = _kept_by_classifier(closer, threshold, picture, models)
+    found = [one if len(one.regions) else _after_search(one, closer, glimpses, picture) for one in found]
+    return found, min([threshold, *closer.confidence.tolist()])
+
+
+def _seen_at_all_scales(picture: Image.Image, detector: ClosedDetector, threshold: float) -> Regions:
+    """All that a detector sees, hints too: in the whole picture, in its tiles if it is large, each thing closely."""
+    seen = detector.detect(picture, threshold=_HINT * threshold)
+    if frames := tiles(picture.size):
+        in_tiles = detect_in(picture, frames, lambda view: detector.detect(view, threshold=_IN_TILES * threshold))
+        seen = each_once(seen.merge(in_tiles))
+    return look_closely(picture, seen, lambda view: detector.detect(view, threshold=_FAINT * threshold))
+
+
+def _glimpses(names: Collection[str], picture: Image.Image, detector: ClosedDetector, threshold: float) -> Regions:
+    """What could be one of the classes that were not found, in the picture and, if it is small, in its quarters."""
+
+    def faint(view: Image.Image) -> Regions:
+        return _of(detector.detect(view, threshold=_GLIMPSE * threshold), list(names))
+
+    frames = quarters(picture.size) if min(picture.size) >= _LEAST_SIDE and not tiles(picture.size) else []
+    return each_once(faint(picture).merge(detect_in(picture, frames, faint)))
+
+
+def _seen_from_near(glimpses: Regions, picture: Image.Image, detector: ClosedDetector, threshold: float) -> Regions:
+    """The likeliest of the glimpses, as far as a look at each by itself sees it again."""
+
+    def faint(view: Image.Image) -> Regions:
+        return detector.detect(view, threshold=_GLIMPSE * threshold)
+
+    found = Regions(picture.size)
+    for i in range(min(len(glimpses), _CANDIDATES)):
+        label = glimpses.labels[i]
+        box, score = seen_closely(picture, glimpses.boxes[i], label, faint, threshold)
+        if score >= _LIKELY * threshold:
+            found = found.merge(Regions(picture.size, box[None], (label,), np.array([score])))
+    return each_once(found)
+
+
+def _after_search(one: _Found, closer: Regions, glimpses: Regions, picture: Image.Image) -> _Found:
+    """What a noun that was not found is after the search for it."""
+    if set(one.noun.classes) & set(closer.labels):
+        return _match(one.noun, closer, 0.0, picture)
+    return replace(one, glimpse=float(_of(glimpses, one.noun.classes).confidence.max(initial=0)))
+
+
+def _kept_by_classifier(found: Regions, threshold: float, picture: Image.Image, models: Models) -> Regions:
+    """What is sure by itself, and what a classifier that sees it alone takes for the same."""
+    sure = found.confidence >= threshold
+    if sure.all() or not models.has(CLASSIFICATION):
+        return found.select(sure)
+    with models.use(CLASSIFICATION, Classifier) as classifier:
+        for i in np.flatnonzero(~sure):
+            shares = classifier.classify(picture.crop(padded(found.boxes[i], found.size, _AROUND)))
+            likely = [classifier.classes[k] for k in np.argsort(-shares)[:_LIKELIEST]]
+            sure[i] = any(found.labels[i] in understand(noun).classes for name in likely for noun in read_query(name))
+    return found.select(sure)
 
 
 def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) -> _Found:
@@ -182,12 +267,12 @@ def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) ->
     likely, judged = by_colour(noun, own.select(own.confidence >= threshold), picture)
     chosen, place_doubts = by_place(noun, likely)
     labels = tuple(noun.phrase if judged else noun.label(label) for label in chosen.labels)
-    told = describe_fit(noun, judged) if len(chosen) or noun.fit is Fit.NARROWER else []
+    doubts = describe_fit(noun, judged) if len(chosen) or noun.fit is Fit.NARROWER else []
     return _Found(
         noun,
         Regions(chosen.size, chosen.boxes, labels, chosen.confidence),
         own.select(own.confidence < threshold),
-        (*told, *place_doubts),
+        (*doubts, *place_doubts),
     )
 
 
@@ -256,8 +341,19 @@ def _doubts(found: Sequence[_Found]) -> Iterator[str]:
             yield f"I am not sure of {which} ({one.regions.confidence.max():.0%})."
         if not count and len(one.hints):
             yield f"There may be {a_(one.noun.name)}, but I am too unsure of it ({one.hints.confidence.max():.0%})."
+        elif not count and one.glimpse:
+            yield f"I may have missed {a_(one.noun.name)}: something looks a little like one ({one.glimpse:.0%})."
         if count >= _CROWD:
             yield f"Of so many {plural(label)} small or hidden ones may have been missed."
+
+
+def _too_small(found: Sequence[_Found], unknown: Collection[str]) -> Iterator[str]:
+    """What may have been missed in a large picture because it is small there."""
+    absent = [one for one in found if not len(one.regions) and one.noun.asked not in unknown]
+    if absent and tiles(absent[0].regions.size):
+        least = smallest_seen(absent[0].regions.size)
+        names = join([a_(one.noun.name) for one in absent], "or")
+        yield f"In so large a picture I may have missed {names} of less than about {least} pixels."
 
 
 detect_objects.otherwise(strictness=1.3)  # for what is there in one look and gone in the next
@@ -326,10 +422,13 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
     nouns = [noun for noun in asked if not _is_for_segmenter(noun, models)]
     if asked and not nouns:
         return
-    seen, threshold = _look_again(image.convert("RGB"), nouns, models)
+    picture = image.convert("RGB")
+    seen, threshold = _look_again(picture, nouns, models)
     for label in dict.fromkeys(found.labels):
-        same = _of(seen, _names_for(label, nouns))
-        overlap = best_overlap(_of(found, [label]), same)
+        names, own = _names_for(label, nouns), _of(found, [label])
+        overlap = best_overlap(own, _of(seen, names))
+        unseen = [int(i) for i in np.flatnonzero(overlap < SEEN)]
+        overlap[unseen] = [_seen_by_itself(picture, own.boxes[i], names, nouns, models) for i in unseen]
         if (overlap < SEEN).any():
             yield f"a second look does not see {a_(label)} where one was found"
         elif (overlap < CONFIRMED).any():
@@ -402,6 +501,16 @@ def _look_again(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> 
     with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
         threshold = detector.threshold
         return detect_again(picture, lambda view: detector.detect(view, threshold=_FAINT * threshold)), threshold
+
+
+def _seen_by_itself(
+    picture: Image.Image, box: FloatArray, names: Sequence[str], nouns: Sequence[Noun], models: Models
+) -> float:
+    """IoU of a box with what the second look sees under one of the names in its surroundings alone."""
+    frame = padded(box, picture.size, _SURROUNDINGS)
+    seen, _ = _look_again(picture.crop(frame), nouns, models)
+    inner = Regions.clipped(seen.size, (box - np.array([frame[0], frame[1]] * 2))[None], ("",), [1.0])
+    return float(best_overlap(inner, _of(seen, names)).max(initial=0))
 
 
 def _names(noun: Noun) -> tuple[str, ...]:

@@ -19,23 +19,32 @@ from visiongpt_agent.models.jobs import (
     PromptableSegmenter,
     SemanticSegmenter,
 )
+from visiongpt_agent.pictures.cutting import (
+    fit,
+    outline_from_edges,
+    outline_from_matte,
+    padded,
+    spread,
+    without_others,
+)
 from visiongpt_agent.plan import Kind
-from visiongpt_agent.regions import BoolArray, Regions
+from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools._region_edits import named
 from visiongpt_agent.tools._second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
 
-_PADDING: Final = 0.15
+_PADDING: Final = 0.3
 _CROPS: Final = 4
 """So many of the largest regions get a crop of their own; each takes a foreground network some seconds."""
 _LEAST_SHARE: Final = 0.1
-_MOST_SHARE: Final = 0.97
+_MOST_SHARE: Final = 1.2
 _LEAST_FIT: Final = 0.7
-_MOST_OUTSIDE: Final = 0.3
+_MOST_OUTSIDE: Final = 0.2
 _PARTS: Final = 40
 _SLACK: Final = 2.0
 _ALL_OF_IT: Final = 0.995
+_SAME_PLACE: Final = 0.4
 _LOOSE: Final = 0.6
 _INSIDE_OUT, _HOLLOW = 0.4, 0.15
 _PART: Final = "part"
@@ -55,9 +64,10 @@ def segment_objects(image: Image.Image, regions: Regions | None = None, *, model
         models: Gives the segmenters, and the detector where there are no regions.
 
     Returns:
-        Regions with masks; labels, scores and boxes are those of the regions. Where no believable mask is found the
-        whole box is taken, and that is told as uncertain. ``facts``: ``shares`` of the boxes that the masks fill; and,
-        where stuff was outlined as such, ``stuff``: its labels.
+        Regions with masks; labels and scores are those of the regions, boxes too, enlarged where the outline reaches
+        out of them. Where no believable mask is found the whole box is taken, and that is told as uncertain.
+        ``facts``: ``shares`` of the boxes that the masks fill; and, where stuff was outlined as such, ``stuff``: its
+        labels.
     """
     picture = image.convert("RGB")
     things = _objects(picture, models) if regions is None else regions
@@ -105,12 +115,10 @@ def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutp
         masks[rest], caveat, better = _outlined_things(picture, things.select(rest), models)
         sharp[rest] = better
         used += [models.name(SEGMENTATION_PROMPTABLE)] + [models.name(SEGMENTATION_FOREGROUND)] * bool(better.any())
-    for mask, box in zip(masks, things.boxes, strict=True):  # a network may follow a thing out of its box
-        mask &= _rectangle(mask.shape, _loosened(box))
     failed = [i for i, m in enumerate(masks) if not sharp[i] and _share(m, things.boxes[i]) < _LEAST_SHARE / 2]
     for i in failed:
         masks[i] = _box_mask(things, i)
-    outlined = Regions(things.size, things.boxes, things.labels, things.confidence, masks)
+    outlined = Regions(things.size, _boxes_round(masks, things), things.labels, things.confidence, masks)
     if failed:
         doubts.append(f"I found no outline for {named(things.select(failed))}, and took the whole box.")
         doubts += _remedy_for_stuff(things.select(failed), models)
@@ -123,6 +131,15 @@ def _outlined(picture: Image.Image, things: Regions, models: Models) -> ToolOutp
         uncertain=tuple(doubts),
         facts={"shares": _shares(outlined), **_stuff_fact(things, stuff | (is_known & things.outlined))},
     )
+
+
+def _boxes_round(masks: BoolArray, things: Regions) -> FloatArray:
+    """The boxes of the things, enlarged where an outline reaches out of its box; ``(N, 4)``."""
+    tight = Regions.from_masks(masks).boxes
+    if len(tight) < len(things):  # an empty mask is found by the postconditions
+        return things.boxes
+    corners = np.minimum(things.boxes[:, :2], tight[:, :2]), np.maximum(things.boxes[:, 2:], tight[:, 2:])
+    return np.concatenate(corners, axis=1)
 
 
 def _outlined_things(
@@ -181,7 +198,9 @@ def _remedy_for_stuff(failed: Regions, models: Models) -> list[str]:
 
 
 def _cut_out(picture: Image.Image, things: Regions, masks: BoolArray, models: Models) -> npt.NDArray[np.bool_]:
-    """Put better masks, those of a foreground network on each thing's crop, in place where they are believable.
+    """Put better masks, of a foreground network on each thing's surroundings, in place where they are believable.
+
+    A thing that the network does not tell from what it lies on, or leaves out, is bounded by the edges in its box.
 
     Returns:
         For which things that was so, bool ``(N,)``.
@@ -189,35 +208,48 @@ def _cut_out(picture: Image.Image, things: Regions, masks: BoolArray, models: Mo
     better = np.zeros(len(things), np.bool_)
     if not models.has(SEGMENTATION_FOREGROUND):
         return better
+    others = _neighbours(picture, things, models)
     with models.use(SEGMENTATION_FOREGROUND, ForegroundSegmenter) as segmenter:
         if segmenter.caveat:
             return better
         for i in np.argsort(-things.areas)[:_CROPS]:
-            frame = _padded(things.boxes[i], things.size)
-            matte = segmenter.matte(picture.crop(frame)) >= 0.5
-            whole = np.zeros(masks.shape[1:], np.bool_)
-            whole[frame[1] : frame[3], frame[0] : frame[2]] = matte
-            if _believable(whole, things.boxes[i]):
-                masks[i], better[i] = whole & _box_mask(things, int(i)), True
+            box = things.boxes[i]
+            frame = padded(box, things.size, _PADDING)
+            cut = outline_from_matte(segmenter.matte(picture.crop(frame)), frame, box, things.size)
+            whole = without_others(picture, cut, box, others)
+            masks[i], better[i] = _best_outline(picture, box, whole, masks[i])
     return better
 
 
-def _padded(box: npt.NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    x1, y1, x2, y2 = (float(v) for v in box)
-    pad_x, pad_y = (x2 - x1) * _PADDING, (y2 - y1) * _PADDING
-    left, top = max(0, int(x1 - pad_x)), max(0, int(y1 - pad_y))
-    return left, top, min(size[0], int(np.ceil(x2 + pad_x))), min(size[1], int(np.ceil(y2 + pad_y)))
+def _best_outline(
+    picture: Image.Image, box: FloatArray, whole: BoolArray, by_colour: BoolArray
+) -> tuple[BoolArray, bool]:
+    """The outline of a thing that fits its box best: a network's if it fits well; and whether it is no mere colour's.
+
+    A network may leave a thing out or take in what it lies on, but it knows things: it has the first word.
+    """
+    if _believable(whole, box):
+        return whole, True
+    by_edges = outline_from_edges(picture, box)
+    options = [option for option in (by_edges, by_colour) if _share(option, box) >= _LEAST_SHARE]
+    if not options:
+        return by_colour, False
+    best = max(options, key=lambda option: fit(option, box))
+    return best, best is by_edges
 
 
-def _believable(mask: BoolArray, box: npt.NDArray[np.float32]) -> bool:
-    """Whether a mask is that of the thing in a box: it fills a good share of it, reaches its sides, and stays in it."""
-    inside = mask & _rectangle(mask.shape, box)
-    if not inside.any() or not _LEAST_SHARE <= _share(inside, box) <= _MOST_SHARE:
+def _neighbours(picture: Image.Image, things: Regions, models: Models) -> FloatArray:
+    """The boxes of all things in the picture, ``(N, 4)``: those that are asked for and those that a detector sees."""
+    if not detect_objects.usable(models):
+        return things.boxes
+    return np.concatenate([things.boxes, _objects(picture, models).boxes])
+
+
+def _believable(mask: BoolArray, box: FloatArray) -> bool:
+    """Whether a mask is that of the thing in a box: it fills a good share of it, reaches its sides, and stays near."""
+    if not mask.any() or not _LEAST_SHARE <= _share(mask, box) <= _MOST_SHARE:
         return False
-    tight = Regions.from_masks(inside[None])
-    fit = float(tight.iou(Regions(tight.size, box[None]))[0, 0])
-    outside = 1 - np.count_nonzero(inside) / np.count_nonzero(mask)
-    return fit >= _LEAST_FIT and bool(outside <= _MOST_OUTSIDE)
+    return fit(mask, box) >= _LEAST_FIT and spread(mask, box) <= _MOST_OUTSIDE
 
 
 def _rectangle(shape: tuple[int, ...], box: npt.NDArray[np.float32]) -> BoolArray:
@@ -266,11 +298,15 @@ def masks_fit_their_boxes(output: ToolOutput) -> Iterator[str]:
 
 @segment_objects.check
 def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> Iterator[str]:
-    """Masks are added; boxes and labels stay."""
+    """Masks are added; labels stay, and boxes at most grow."""
     things = output.value
     assert isinstance(things, Regions)
-    if regions is not None and (things.labels != regions.labels or not np.array_equal(things.boxes, regions.boxes)):
+    if regions is None:
+        return
+    if things.labels != regions.labels or len(things) != len(regions):
         yield "the outlined regions are not those that were given"
+    elif len(things) and (np.diag(things.iou(regions)) < _SAME_PLACE).any():
+        yield "an outlined region is at another place than the one that was given"
 
 
 @segment_objects.check
@@ -300,7 +336,7 @@ def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[st
             yield f"the mask of a {name} has what is around it, not the thing"
         elif _turned_out(mask, box) > _HOLLOW:
             yield Doubt(f"The outline of a {name} leaves out the middle of the place where it was found.")
-        elif _fit(mask, box) < _LOOSE:
+        elif fit(mask, box) < _LOOSE:
             yield Doubt(f"The outline of a {name} leaves out much of the place where it was found.")
 
 
@@ -374,9 +410,3 @@ def _turned_out(mask: BoolArray, box: npt.NDArray[np.float32]) -> float:
 
 def _ends(length: int) -> tuple[slice, slice]:
     return slice(None, length), slice(-length, None)
-
-
-def _fit(mask: BoolArray, box: npt.NDArray[np.float32]) -> float:
-    """IoU of the tight box of a mask with the box it belongs to."""
-    tight = Regions.from_masks(mask[None])
-    return float(tight.iou(Regions(tight.size, box[None]))[0, 0])

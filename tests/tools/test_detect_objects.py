@@ -164,3 +164,25 @@ def test_what_is_wrong_is_noticed() -> None:
         "a dog was counted twice",
         "a dog has a score below the threshold of 0.40",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "width", "at"), [((4000, 800), 800, (1700, 150)), ((12000, 900), 500, (7300, 300))])
+def test_a_cat_in_a_long_picture_is_found(
+    pool: ModelPool, photo: Callable[[str], Image.Image], size: tuple[int, int], width: int, at: tuple[int, int]
+) -> None:
+    cat = photo("chelsea")
+    picture = photo("rocket").resize(size)
+    picture.paste(cat.resize((width, round(cat.height * width / cat.width))), at)
+    found = detect_objects(picture, "cat", models=pool)
+    assert isinstance(found.value, Regions)
+    assert detect_objects.problems({"image": picture, "query": "cat"}, found, pool) == []
+    (box,) = found.value.boxes
+    assert abs(box[0] - at[0]) < 0.2 * width
+    assert abs(box[2] - at[0] - width) < 0.2 * width
+
+
+def test_a_large_picture_is_not_said_to_hold_nothing(pool: ModelPool) -> None:
+    found = detect_objects(Image.new("RGB", (1700, 900), "grey"), "cat", models=pool)
+    assert found.missing == ("cat",)
+    assert found.uncertain == ("In so large a picture I may have missed a cat of less than about 54 pixels.",)

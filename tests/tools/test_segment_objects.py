@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import importlib.util
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.bench.outlines import likeness
 from visiongpt_agent.models.grabcut import GrabCut
 from visiongpt_agent.models.isnet import ISNet
 from visiongpt_agent.models.jobs import SEGMENTATION_FOREGROUND
@@ -135,3 +140,25 @@ def test_what_is_wrong_is_noticed() -> None:
         "the mask of a cow is empty",
         "the outlined regions are not those that were given",
     ]
+
+
+def test_a_region_at_another_place_is_noticed() -> None:
+    given = Regions((10, 10), np.array([[0, 0, 3, 3]], np.float32), ("cat",))
+    elsewhere = np.zeros((1, 10, 10), np.bool_)
+    elsewhere[0, 5:9, 5:9] = True
+    output = ToolOutput(Regions.from_masks(elsewhere, ("cat",)), "")
+    assert segment_objects.problems({"regions": given}, output) == [
+        "an outlined region is at another place than the one that was given"
+    ]
+
+
+@pytest.mark.slow
+def test_outlines_are_those_that_a_hand_draws(needs: Callable[[str], None], bus_path: Path, tmp_path: Path) -> None:
+    needs(SEGMENTATION_FOREGROUND)
+    gradio = importlib.util.find_spec("gradio")
+    assert gradio is not None
+    assert gradio.submodule_search_locations is not None
+    shutil.copy(bus_path, tmp_path)
+    shutil.copy(Path(gradio.submodule_search_locations[0]) / "media_assets" / "images" / "lion.jpg", tmp_path)
+    with closing(ModelPool()) as pool:
+        assert min(likeness(name, tmp_path, pool) for name in ("coat", "lion")) > 0.8
