@@ -34,18 +34,17 @@ def detect_faces(image: Image.Image, *, models: Models) -> ToolOutput:
     """
     with models.use(DETECTION_FACES, FaceDetector) as detector:
         faces = detector.detect(image.convert("RGB"))
-    places = _places(faces)
     return ToolOutput(
         value=faces,
-        summary=_told(faces),
+        summary=_sentence(faces),
         models=(models.name(DETECTION_FACES),),
         missing=() if len(faces) else ("face",),
-        uncertain=("Faces that are small, turned away or half hidden may have been missed.",),
-        facts={"count": len(faces), "places": places},
+        uncertain=() if len(faces) else ("A face that is tiny or turned far away may have been missed.",),
+        facts={"count": len(faces), "places": _places(faces)},
     )
 
 
-def _told(faces: Regions) -> str:
+def _sentence(faces: Regions) -> str:
     if not len(faces):
         return "I found no face."
     where = f", {_places(faces)[0]} of the picture" if len(faces) == 1 else ""
@@ -76,9 +75,8 @@ def what_is_told_was_found(output: ToolOutput) -> Iterator[str]:
     """The number and the places that are told are those of the boxes."""
     faces = output.value
     assert isinstance(faces, Regions)
-    if (output.facts["count"], output.facts["places"]) != (len(faces), _places(faces)) or output.summary != _told(
-        faces
-    ):
+    facts = (output.facts["count"], output.facts["places"])
+    if facts != (len(faces), _places(faces)) or output.summary != _sentence(faces):
         yield "the faces that are told are not those that were found"
 
 

@@ -444,7 +444,7 @@ def _retold(output: ToolOutput, regions: Regions, run: Run) -> ToolOutput:
         summary = " ".join([*told, *([f"I found {', '.join(f'no {one}' for one in lost)}."] if lost else [])])
     elif run.tool == "detect_faces":
         facts |= {"count": len(regions), "places": detect_faces._places(regions)}
-        summary, missing = detect_faces._told(regions), () if len(regions) else ("face",)
+        summary, missing = detect_faces._sentence(regions), () if len(regions) else ("face",)
     elif run.tool == "detect_anomalies":
         from visiongpt_agent.tools import detect_anomalies
 

@@ -6,6 +6,7 @@ what to do. ``transformers`` and ``diffusers`` fill what a checkpoint lacks with
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -206,8 +207,15 @@ def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, A
     return held
 
 
-def read_onnx(card: ModelCard, folder: Path | None, name: str) -> Any:
-    """A session of ``onnxruntime`` on the CPU, which keeps no memory of its activations between calls.
+def read_onnx(card: ModelCard, folder: Path | None, name: str, *, small: bool = False) -> Any:
+    """A session of ``onnxruntime`` on the CPU.
+
+    Args:
+        card: Of the model, for messages.
+        folder: Holds the file.
+        name: Of the file, ``.onnx`` or ``.onnx.gz``.
+        small: Whether a call takes milliseconds: it then runs on one thread, which others cost more than they save,
+            and keeps its memory. Other sessions keep no memory of their activations between calls.
 
     Raises:
         WeightsError: If the file is not there, or is damaged.
@@ -219,9 +227,11 @@ def read_onnx(card: ModelCard, folder: Path | None, name: str) -> Any:
         raise WeightsError(f"{path} is missing: {_remedy(card)}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = small
+    options.intra_op_num_threads = 1 if small else 0
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else str(path)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no base class of their own
         raise WeightsError(f"{fault(path.parent) or f'{path} is damaged'}: {_remedy(card)}") from error
 
