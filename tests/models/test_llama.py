@@ -56,5 +56,5 @@ def test_a_hub_repository_tells_its_size_and_how_to_get_it(name: str, gigabytes:
 
 
 def test_what_is_neither_folder_nor_repository_is_refused() -> None:
-    with pytest.raises(WeightsError, match="neither a folder"):
+    with pytest.raises(WeightsError, match="is no folder, GGUF file"):
         llama_named("/nowhere/at/all")

@@ -15,14 +15,14 @@ from visiongpt_agent.errors import InputError
 from visiongpt_agent.llm.decoding import PlanDecoder
 from visiongpt_agent.llm.fitting import Turn
 from visiongpt_agent.llm.grammar import begins_with_space, plan_tokens
-from visiongpt_agent.llm.local_chat import UNBOUNDED, LocalChat, system_into_user
+from visiongpt_agent.llm.local_chat import UNBOUNDED, DecodingChat, system_into_user
 from visiongpt_agent.llm.prose import prose
 from visiongpt_agent.llm.tokenizer import as_stored
 from visiongpt_agent.llm.torch_network import PipelineDecoder, TorchPrefixes
 from visiongpt_agent.untrusted import defused
 
 
-class ChatLlama(LocalChat):
+class ChatLlama(DecodingChat):
     """A chat model over a Hugging Face text-generation pipeline, with the model's own chat template.
 
     With tools bound it answers with a plan, decoded under the grammar of the tools' signatures: whatever the weights,

@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.llm.decoding import PlanDecoder, choose_token
 from visiongpt_agent.llm.fitting import Turn
-from visiongpt_agent.llm.local_chat import UNBOUNDED, LocalChat
+from visiongpt_agent.llm.local_chat import UNBOUNDED, DecodingChat
 from visiongpt_agent.llm.onnx_network import OnnxPrefixes
 from visiongpt_agent.untrusted import defused
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-class ChatOnnx(LocalChat):
+class ChatOnnx(DecodingChat):
     """A chat model over an ONNX graph, with the model's own tokenizer and chat template.
 
     Attributes:

@@ -55,9 +55,6 @@ class LocalChat(BaseChatModel):
     stop: list[str] | None = None
     prefixes: Path | None = None
 
-    _tokens: Any = PrivateAttr(default=None)
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
-
     @property
     @abstractmethod
     def model_name(self) -> str:
@@ -76,16 +73,26 @@ class LocalChat(BaseChatModel):
         """The chat by the model's own template, special tokens included, up to where the answer begins."""
 
     @abstractmethod
-    def _new_plan_tokens(self) -> Any:
-        """The tokenizer as the grammar reads it, see :mod:`~visiongpt_agent.llm.grammar`."""
-
-    @abstractmethod
     def _leading_space(self) -> bool:
         """Whether the first token of an answer holds a space, as it does for LLaMA-2."""
 
     @abstractmethod
-    def _decode(self, decoder: PlanDecoder, prompt: str, prefix: int, temperature: float, budget: int) -> None:
-        """Have the decoder write a plan after a prompt whose first ``prefix`` tokens are the same for every request."""
+    def _write_plan(
+        self, prompt: str, prefix: int, rules: PlanRules, words: RequestWords, temperature: float, budget: int
+    ) -> tuple[Plan, int]:
+        """Write a plan after a prompt, and count its tokens.
+
+        Args:
+            prompt: The rendered chat.
+            prefix: How many tokens of the prompt are the same for every request.
+            rules: Which plans are allowed.
+            words: Those that the strings of the plan are to keep to.
+            temperature: 0 writes the likeliest plan.
+            budget: The most tokens of the plan.
+
+        Raises:
+            PlanError: If no plan can be written.
+        """
 
     @abstractmethod
     def _prose(self, prompt: str, stop: Sequence[str], temperature: float, max_tokens: int) -> Iterator[str]:
@@ -205,9 +212,8 @@ class LocalChat(BaseChatModel):
             self._leading_space(),
         )
         words = RequestWords(next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), ""))
-        decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), words)
-        self._decode(decoder, prompt, prefix, self._heat(settings), budget)
-        return decoder.matcher.plan, _usage(len(self._encode(prompt)), len(decoder.generated)), shown
+        plan, written = self._write_plan(prompt, prefix, rules, words, self._heat(settings), budget)
+        return plan, _usage(len(self._encode(prompt)), written), shown
 
     def _prompt_length(self, form: Fitted) -> int:
         return len(self._encode(self._planner_prompt(form.turns, planner_system(form.tools))[0]))
@@ -221,12 +227,6 @@ class LocalChat(BaseChatModel):
         one, other = (self._encode(self._render([system, {"role": "user", "content": word}])) for word in ("a", "Z"))
         shared = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
         return prompt, shared if self._encode(prompt)[:shared] == one[:shared] else 0
-
-    def _plan_tokens(self) -> Any:
-        with self._lock:
-            if self._tokens is None:
-                self._tokens = self._new_plan_tokens()
-            return self._tokens
 
     # ------------------------------------------------------------------------------------------------------- prose
 
@@ -245,6 +245,34 @@ class LocalChat(BaseChatModel):
 
     def _heat(self, settings: Mapping[str, Any]) -> float:
         return float(settings.get("temperature", self.temperature) or 0.0)
+
+
+class DecodingChat(LocalChat):
+    """A chat model whose network is at hand here, so that plans are decoded token by token."""
+
+    _tokens: Any = PrivateAttr(default=None)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+
+    @abstractmethod
+    def _new_plan_tokens(self) -> Any:
+        """The tokenizer as the grammar reads it, see :mod:`~visiongpt_agent.llm.grammar`."""
+
+    @abstractmethod
+    def _decode(self, decoder: PlanDecoder, prompt: str, prefix: int, temperature: float, budget: int) -> None:
+        """Have the decoder write a plan after a prompt whose first ``prefix`` tokens are the same for every request."""
+
+    def _write_plan(
+        self, prompt: str, prefix: int, rules: PlanRules, words: RequestWords, temperature: float, budget: int
+    ) -> tuple[Plan, int]:
+        decoder = PlanDecoder(PlanMatcher(self._plan_tokens(), rules, budget), words)
+        self._decode(decoder, prompt, prefix, temperature, budget)
+        return decoder.matcher.plan, len(decoder.generated)
+
+    def _plan_tokens(self) -> Any:
+        with self._lock:
+            if self._tokens is None:
+                self._tokens = self._new_plan_tokens()
+            return self._tokens
 
 
 def _chosen(choice: str | Mapping[str, Any] | bool | None, tools: Sequence[Signature]) -> str | None:

@@ -79,7 +79,9 @@ def llama_named(name: str) -> type[Model]:
         source = Hub(name, "main", networks=("",))
         memory = int(_parameters(name) * _BYTES_A_PARAMETER)
     else:
-        raise WeightsError(f"VISIONGPT_LLM={name!r} is neither a folder, nor a hub repository, nor a model's name")
+        raise WeightsError(
+            f"VISIONGPT_LLM={name!r} is no folder, GGUF file, server's address, hub repository or model's name"
+        )
     card = ModelCard(
         name=re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-._") or "llm",
         title=name,

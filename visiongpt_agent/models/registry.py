@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 
 from visiongpt_agent.models.base import Model, ModelCard
 from visiongpt_agent.models.jobs import LLM
-from visiongpt_agent.models.llama import llama_named
+from visiongpt_agent.models.named import llm_named
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.weights.store import WeightStore
 
@@ -73,7 +73,7 @@ class Registry:
         self._named: tuple[type[Model], ...] = ()
         llm = self.settings.llm
         if llm and self.get(llm) is None:
-            self._named = (llama_named(llm),)
+            self._named = (llm_named(llm),)
         _check_names(self.models())
 
     def models(self) -> tuple[type[Model], ...]:
