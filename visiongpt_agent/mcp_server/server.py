@@ -6,9 +6,8 @@ import io
 import logging
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,19 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from langchain_core.messages import ToolMessage
-from langgraph.checkpoint.memory import InMemorySaver
 from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from pydantic import AnyUrl
 
-from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import InputError, VisionGPTError
 from visiongpt_agent.hosting.runs import Run
 from visiongpt_agent.langchain.nested import told
-from visiongpt_agent.langchain.pictures import Pictures
-from visiongpt_agent.langchain.toolkit import NamingTool, visiongpt_tools
 from visiongpt_agent.mcp_server import contents
+from visiongpt_agent.mcp_server.session import ClientSession
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Kind, parse_plan
 from visiongpt_agent.pool import ModelPool
@@ -39,12 +35,10 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from visiongpt_agent.hosting.runs import RunEvent
+    from visiongpt_agent.langchain.toolkit import NamingTool
     from visiongpt_agent.tools.base import ToolSpec
 
 logger = logging.getLogger(__name__)
-
-_THREADS: Final = 32
-"""Conversations that are kept; the one longest not gone on with goes first."""
 
 _SHOWN_RESOURCES: Final = 50
 
@@ -55,7 +49,7 @@ _INSTRUCTIONS: Final = (
 
 
 class VisionServer:
-    """The tools over one store and one pool of models.
+    """The tools over one pool of models; each client has a store of its own and sees nothing of another's.
 
     Args:
         llm: The chat model that plans for ``visiongpt``; by default the settings' or the package's own.
@@ -63,7 +57,7 @@ class VisionServer:
         pool: Owns the models; the server's own where None.
         tools: Further tools beside those of the package.
         running: How many calls are carried out side by side.
-        keep_bytes: Disk space of the pictures that are kept; the oldest go first.
+        keep_bytes: Disk space of all clients' pictures; beyond it the oldest go of the client who has most.
     """
 
     def __init__(
@@ -78,18 +72,12 @@ class VisionServer:
     ) -> None:
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder} is no folder: name one that has the pictures in it")
-        settings = Settings.load()
-        self._store = ImageStore()
-        self._pool, self._owns_pool = pool or ModelPool(settings=settings), pool is None
-        self._checkpointer = InMemorySaver()
-        self._agent = VisionGPT(
-            llm, settings=settings, store=self._store, pool=self._pool, checkpointer=self._checkpointer, tools=tools
-        )
+        self._settings = Settings.load()
+        self._pool, self._owns_pool = pool or ModelPool(settings=self._settings), pool is None
+        self._llm = llm
         self._folder = folder
-        self._pictures = Pictures(self._store, folder=folder)
-        found = visiongpt_tools(folder=folder, tools=tools, store=self._store, pool=self._pool)
-        self._tools: dict[str, NamingTool] = {tool.name: tool for tool in found}
-        self._threads: OrderedDict[str, None] = OrderedDict()
+        self._more_tools = tools
+        self._sessions: set[ClientSession] = set()
         self._running = running
         self._limiter: anyio.CapacityLimiter | None = None
         self._counting, self._working = threading.Lock(), 0
@@ -103,13 +91,15 @@ class VisionServer:
 
     def close(self) -> None:
         """Remove all pictures, and free the models unless the pool was handed in."""
-        self._agent.close()
-        self._store.close()
+        for session in list(self._sessions):
+            self._end(session)
         if self._owns_pool and not self.busy:
             self._pool.close()
 
     def _protocol(self) -> Server[Any, Any]:
-        server: Server[Any, Any] = Server("visiongpt", version("visiongpt-agent"), _INSTRUCTIONS)
+        server: Server[Any, Any] = Server(
+            "visiongpt", version("visiongpt-agent"), _INSTRUCTIONS, lifespan=self._client_session
+        )
         server.list_tools()(self._list_tools)  # type: ignore[no-untyped-call]
         server.call_tool()(self._call)
         server.list_resources()(self._list_resources)  # type: ignore[no-untyped-call]
@@ -117,10 +107,32 @@ class VisionServer:
         server.read_resource()(self._read_resource)  # type: ignore[no-untyped-call]
         return server
 
+    # ------------------------------------------------------------------------------------------------------- sessions
+
+    @asynccontextmanager
+    async def _client_session(self, _: Server[Any, Any]) -> AsyncIterator[ClientSession]:
+        """What a client has to itself from when it comes until it goes."""
+        session = ClientSession(self._llm, self._settings, self._pool, self._folder, self._more_tools)
+        self._sessions.add(session)
+        try:
+            yield session
+        finally:
+            self._end(session)
+
+    def _end(self, session: ClientSession) -> None:
+        self._sessions.discard(session)
+        session.close()
+
+    @property
+    def _session(self) -> ClientSession:
+        """That of the request being handled."""
+        session: ClientSession = self.protocol.request_context.lifespan_context
+        return session
+
     # ---------------------------------------------------------------------------------------------------------- tools
 
     async def _list_tools(self) -> list[types.Tool]:
-        return [self._agent_tool(), *(self._single(tool) for tool in self._tools.values())]
+        return [self._agent_tool(), *(self._single(tool) for tool in self._session.tools.values())]
 
     def _agent_tool(self) -> types.Tool:
         images = {
@@ -161,7 +173,7 @@ class VisionServer:
         )
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
-        if name != "visiongpt" and name not in self._tools:
+        if name != "visiongpt" and name not in self._session.tools:
             return contents.failure(f"there is no tool {name[:60]!r}: list the tools for those that there are")
         try:
             return await (self._request(arguments) if name == "visiongpt" else self._use(name, arguments))
@@ -172,7 +184,7 @@ class VisionServer:
             return contents.failure(f"a bug, {type(error).__name__}: the server's log has the traceback")
 
     async def _use(self, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
-        tool = self._tools[name]
+        tool = self._session.tools[name]
         call = {"name": name, "args": contents.with_data_urls(tool, arguments), "id": name, "type": "tool_call"}
         message: ToolMessage = await self._in_thread(partial(tool.invoke, call))
         if message.status == "error":
@@ -183,24 +195,23 @@ class VisionServer:
         return types.CallToolResult(content=contents.content_of(blocks, links), structuredContent=artifact)
 
     async def _request(self, arguments: dict[str, Any]) -> types.CallToolResult:
-        thread = arguments.get("thread")
-        if thread is not None and thread not in self._threads:
-            raise InputError("there is no such thread here, or it was too long ago: begin a new one without it")
-        images = [self._pictures.source(contents.as_data_url(given)) for given in arguments.get("images", ())]
+        session, thread = self._session, arguments.get("thread")
+        session.check_thread(thread)
+        images = [session.pictures.source(contents.as_data_url(given)) for given in arguments.get("images", ())]
         run = Run(arguments["request"], images, thread)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._in_thread, partial(run.carry_out, self._agent))
+                tasks.start_soon(self._in_thread, partial(run.carry_out, session.agent))
                 await self._tell_progress(run)
         finally:
             run.cancel()  # where the client has called it off
-        self._keep(run.thread)
+        session.keep_thread(run.thread)
         if run.fault:
             raise run.fault
         if run.result is None:
             raise InputError("the request came to no result: say it in another way")
         links = [contents.link(image.id, image.title) for image in run.result.images]
-        blocks = await self._in_thread(partial(told, self._agent, run.result, previews=True))
+        blocks = await self._in_thread(partial(told, session.agent, run.result, previews=True))
         return types.CallToolResult(
             content=contents.content_of(blocks, links), structuredContent={**run.result.to_dict(), "thread": run.thread}
         )
@@ -236,32 +247,21 @@ class VisionServer:
             with self._counting:
                 self._working -= 1
 
-    def _keep(self, thread: str) -> None:
-        self._threads[thread] = None
-        self._threads.move_to_end(thread)
-        while len(self._threads) > _THREADS:
-            self._checkpointer.delete_thread(self._threads.popitem(last=False)[0])
-
     def _trim(self) -> None:
-        """Remove the oldest pictures where all together take too much; who names one is told to hand it in again."""
-        with suppress(FileNotFoundError):  # another thread is at it
-            self._trim_to(self._keep_bytes)
-
-    def _trim_to(self, limit: int) -> None:
-        files = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in self._store.folder.glob("*-*"))
-        taken = sum(size for _, size, _ in files)
-        for _, size, file in files:
-            if taken <= limit:
-                break
-            file.unlink(missing_ok=True)
-            taken -= size
+        """Remove pictures where all together take too much."""
+        sizes = {session: session.picture_bytes for session in list(self._sessions)}
+        excess = sum(sizes.values()) - self._keep_bytes
+        if excess > 0:
+            with suppress(FileNotFoundError):  # another thread is at it
+                max(sizes, key=lambda session: sizes[session]).drop_oldest_pictures(excess)
 
     # ------------------------------------------------------------------------------------------------------ resources
 
     async def _list_resources(self) -> list[types.Resource]:
         """The pictures made, the newest first."""
-        files = sorted(self._store.folder.glob("img-*.png"), key=lambda file: -file.stat().st_mtime)
-        made = [(file.stem, self._store.provenance(file.stem)) for file in files[: 4 * _SHOWN_RESOURCES]]
+        store = self._session.store
+        files = sorted(store.folder.glob("img-*.png"), key=lambda file: -file.stat().st_mtime)
+        made = [(file.stem, store.provenance(file.stem)) for file in files[: 4 * _SHOWN_RESOURCES]]
         return [
             types.Resource(uri=AnyUrl(contents.PICTURES + key), name=key, title=origin.title, mimeType="image/png")
             for key, origin in made
@@ -280,9 +280,10 @@ class VisionServer:
 
     async def _read_resource(self, uri: AnyUrl) -> list[ReadResourceContents]:
         match = re.fullmatch(rf"{contents.PICTURES}(img-[0-9a-f]{{16}})", str(uri))
-        if match is None or match[1] not in self._store:
+        store = self._session.store
+        if match is None or match[1] not in store:
             raise InputError(f"there is no picture at {str(uri)[:80]}: name one as {contents.PICTURES}img-...")
-        data = await self._in_thread(partial(_png, self._store, match[1]))
+        data = await self._in_thread(partial(_png, store, match[1]))
         return [ReadResourceContents(data, "image/png")]
 
 

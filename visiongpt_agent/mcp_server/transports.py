@@ -18,11 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from visiongpt_agent.hosting.guard import Guard
 from visiongpt_agent.hosting.quiet import quiet
+from visiongpt_agent.mcp_server.places import Places
 from visiongpt_agent.mcp_server.server import VisionServer
 
 PATH: Final = "/mcp"
 _MAX_BODY: Final = 48 * 2**20
-_MAX_SESSIONS: Final = 100
+_MAX_SESSIONS: Final = 64
+_IDLE_SECONDS: Final = 900.0
+"""After this time without a request, and without a client that listens, a session ends."""
 
 
 def serve_stdio(vision: VisionServer) -> None:
@@ -51,11 +54,17 @@ def http_app(vision: VisionServer, *, token: str | None, loopback: bool) -> Star
         token: The bearer token that clients must send; None lets everyone in who reaches the server.
         loopback: Whether only this machine reaches the server; then a Host other than localhost is refused.
     """
-    manager = StreamableHTTPSessionManager(vision.protocol, max_request_body_size=_MAX_BODY, max_sessions=_MAX_SESSIONS)
+    manager = StreamableHTTPSessionManager(
+        vision.protocol,
+        session_idle_timeout=_IDLE_SECONDS,
+        max_request_body_size=_MAX_BODY,
+        max_sessions=_MAX_SESSIONS + 1,  # one that begins is let in, and another ends for it
+    )
+    places = Places(manager.handle_request, _MAX_SESSIONS)
 
     class Endpoint:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await manager.handle_request(scope, receive, send)
+            await places(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

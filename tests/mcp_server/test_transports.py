@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import uvicorn
 from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import McpError
+from pydantic import AnyUrl
 
 from tests.scripted import ScriptedChat
 from tests.serve.conftest import TURN, WORDED, png
@@ -138,3 +140,52 @@ def test_over_http_only_those_who_may_get_in(pool: ModelPool, headers: dict[str,
     accept = {"Accept": "application/json, text/event-stream", **headers}
     with served(pool, TOKEN) as url:
         assert httpx.post(url, json=INITIALIZE, headers=accept).status_code == status
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[ClientSession]:
+    async with (
+        httpx.AsyncClient(timeout=60) as http,
+        streamable_http_client(url, http_client=http) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+async def test_over_http_no_client_sees_what_is_anothers(pool: ModelPool) -> None:
+    photo = base64.b64encode(png((64, 48))).decode()
+    with served(pool) as url:
+        async with client(url) as owner, client(url) as other:
+            turned = (await owner.call_tool("transform_image", {"image": photo, "rotate": 180})).structuredContent
+            asked = (await owner.call_tool("visiongpt", {"request": "turn it", "images": [photo]})).structuredContent
+            assert turned
+            assert asked
+            owned = [str(resource.uri) for resource in (await owner.list_resources()).resources]
+            foreign = (await other.list_resources()).resources
+            with pytest.raises(McpError, match="there is no picture"):
+                await other.read_resource(AnyUrl(owned[0]))
+            stolen = await other.call_tool("transform_image", {"image": turned["image"], "rotate": 90})
+            followed = await other.call_tool("visiongpt", {"request": "turn it", "thread": asked["thread"]})
+            own = await owner.call_tool("transform_image", {"image": turned["image"], "rotate": 90})
+
+    assert len(owned) == 2
+    assert foreign == []
+    assert stolen.isError
+    assert followed.isError
+    assert not own.isError
+
+
+async def test_over_http_nobody_is_shut_out_by_a_crowd_that_does_nothing(pool: ModelPool) -> None:
+    photo = base64.b64encode(png((64, 48))).decode()
+    accept = {"Accept": "application/json, text/event-stream"}
+    with served(pool) as url:
+        async with client(url) as early:
+            assert not (await early.call_tool("transform_image", {"image": photo, "rotate": 90})).isError
+            async with httpx.AsyncClient(timeout=60) as crowd:
+                answers = [(await crowd.post(url, json=INITIALIZE, headers=accept)).status_code for _ in range(150)]
+            async with client(url) as late:
+                assert not (await late.call_tool("transform_image", {"image": photo, "rotate": 180})).isError
+            assert not (await early.call_tool("transform_image", {"image": photo, "rotate": 270})).isError
+
+    assert set(answers) == {200}
