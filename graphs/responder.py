@@ -18,8 +18,10 @@ from langchain_core.runnables import RunnableConfig
 
 from visiongpt_agent.graphs.answering.coverage import gaps
 from visiongpt_agent.graphs.answering.grounding import Told, ground
+from visiongpt_agent.graphs.answering.picture_files import describe_files
 from visiongpt_agent.graphs.answering.self_knowledge import answer_about_self, explain_refusal
 from visiongpt_agent.graphs.loop.lineage import is_used, origin
+from visiongpt_agent.graphs.planning.file_facts import asks_about_file
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Status, Step
 from visiongpt_agent.plan import Proposal, Refusal, parse_plan
@@ -56,6 +58,8 @@ class Responder:
         return _finished(" ".join(part for part in told if part), status, [*warnings_of(steps), *missed])
 
     def _told_without_tools(self, control: Proposal, state: AgentState) -> tuple[str, Status]:
+        if control.tool == "reply" and state["images"] and asks_about_file(state["request"]):
+            return describe_files(state["request"], state["images"]), "done"
         if control.tool == "reply":
             return answer_about_self(state["request"], self._resources), "done"
         reason = str(control.args["reason"])

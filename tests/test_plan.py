@@ -91,6 +91,11 @@ def test_what_is_no_plan(text: str, fault: str) -> None:
         ('#1 = upscale_image(image=$1, scale="big")', "takes number"),
         ("#1 = upscale_image(image=$1, scale=true)", "takes number"),
         ('#1 = generate_with_control(image=$1, prompt="a", control="mood")', 'takes "edges" or'),
+        ("#1 = detect_faces(image=$2)\n#2 = blur_regions(image=$1, regions=#1)", r"#1 are regions of \$2, not of \$1"),
+        (
+            "#1 = upscale_image(image=$2)\n#2 = detect_faces(image=#1)\n#3 = blur_regions(image=$1, regions=#2)",
+            r"#2 are regions of \$2, not of \$1",
+        ),
         ("reply()\n#2 = read_text(image=$1)", "stand alone"),
         ("decline()", "needs reason="),
         ("\n".join(f"#{n} = read_text(image=$1)" for n in range(1, 14)), "13 proposals"),
@@ -98,7 +103,7 @@ def test_what_is_no_plan(text: str, fault: str) -> None:
 )
 def test_what_does_not_check(text: str, fault: str) -> None:
     with pytest.raises(PlanError, match=fault):
-        parse_plan(text).check(CATALOG, images=1)
+        parse_plan(text).check(CATALOG, images=2)
 
 
 @pytest.mark.parametrize("text", ["reply()", 'decline(reason="no tool for audio")'])

@@ -87,6 +87,12 @@ class Signature:
     def argument(self, name: str) -> Argument | None:
         return next((a for a in self.arguments if a.name == name), None)
 
+    @property
+    def frame(self) -> Argument | None:
+        """The argument that takes the image which the regions of a call belong to, None where there is none."""
+        takes_regions = any(Kind.REGIONS in a.kinds for a in self.arguments)
+        return next((a for a in self.arguments if Kind.IMAGE in a.kinds), None) if takes_regions else None
+
     def __str__(self) -> str:
         """The line of the catalogue, e.g. ``upscale_image(image, scale=4) -> image: super-resolution``."""
         shown = ", ".join(a.name if a.required else f"{a.name}={format_value(a.default)}" for a in self.arguments)
@@ -194,7 +200,7 @@ class Plan:
             raise PlanError("the plan is empty: it needs a tool call, reply() or decline(reason=...)")
         if len(self.proposals) > MAX_PROPOSALS:
             raise PlanError(f"the plan has {len(self)} proposals, {MAX_PROPOSALS} are allowed: split the request")
-        outputs: list[Kind] = []
+        outputs: list[Output] = []
         for number, proposal in enumerate(self.proposals, 1):
             if proposal.is_control and len(self) > 1:
                 raise PlanError(f"{proposal.tool}() must stand alone as the whole plan")
@@ -204,10 +210,49 @@ class Plan:
             if signature is None:
                 raise PlanError(f"there is no tool {proposal.tool!r}: the tools are {', '.join(sorted(catalog))}")
             _check_arguments(proposal, signature, outputs, images)
-            outputs.append(signature.returns)
+            _check_frame(proposal, signature, outputs)
+            outputs.append(Output.of(proposal, signature, outputs))
 
 
-def _check_arguments(proposal: Proposal, signature: Signature, outputs: Sequence[Kind], images: int) -> None:
+@dataclass(frozen=True)
+class Output:
+    """What a proposal hands on.
+
+    Attributes:
+        kind: Of its output.
+        source: The image that it goes back to: ``$k``; ``#n`` where proposal n made an image of no other.
+    """
+
+    kind: Kind
+    source: Ref
+
+    @classmethod
+    def of(cls, proposal: Proposal, signature: Signature, earlier: Sequence[Output]) -> Output:
+        """The output of a proposal that checks; ``earlier`` are the outputs of the proposals before it."""
+        refs = (value for argument in signature.arguments if isinstance(value := proposal.args.get(argument.name), Ref))
+        first = next(refs, None)
+        return cls(signature.returns, source(first, earlier) if first else Ref("#", len(earlier) + 1))
+
+
+def source(ref: Ref, earlier: Sequence[Output]) -> Ref:
+    """The image that a reference goes back to."""
+    return ref if ref.sigil == "$" else earlier[ref.number - 1].source
+
+
+def _check_frame(proposal: Proposal, signature: Signature, outputs: Sequence[Output]) -> None:
+    """Regions are used on the image that they were found on, or on what was made of it."""
+    frame = signature.frame
+    image = proposal.args.get(frame.name) if frame else None
+    if not isinstance(image, Ref):
+        return
+    for name, value in proposal.args.items():
+        if isinstance(value, Ref) and value.sigil == "#" and outputs[value.number - 1].kind is Kind.REGIONS:
+            own = outputs[value.number - 1].source
+            if own != source(image, outputs):
+                raise PlanError(f"{proposal.tool}.{name}: {value} are regions of {own}, not of {image}")
+
+
+def _check_arguments(proposal: Proposal, signature: Signature, outputs: Sequence[Output], images: int) -> None:
     for argument in signature.arguments:
         if argument.required and argument.name not in proposal.args:
             raise PlanError(f"{proposal.tool} needs {argument.name}=")
@@ -222,7 +267,7 @@ def _check_arguments(proposal: Proposal, signature: Signature, outputs: Sequence
             raise PlanError(f"{proposal.tool}.{name} takes {wanted}, not {format_value(value)}")
 
 
-def _check_ref(proposal: Proposal, argument: Argument, ref: Ref, outputs: Sequence[Kind], images: int) -> None:
+def _check_ref(proposal: Proposal, argument: Argument, ref: Ref, outputs: Sequence[Output], images: int) -> None:
     if ref.sigil == "$":
         if ref.number > images:
             have = f"$1 to ${images}" if images else "none"
@@ -231,7 +276,7 @@ def _check_ref(proposal: Proposal, argument: Argument, ref: Ref, outputs: Sequen
     else:
         if ref.number > len(outputs):
             raise PlanError(f"{ref} in proposal #{proposal.id} is not an earlier proposal")
-        kind = outputs[ref.number - 1]
+        kind = outputs[ref.number - 1].kind
     if kind not in argument.kinds:
         raise PlanError(f"{proposal.tool}.{argument.name} takes {' or '.join(argument.kinds)}, but {ref} is {kind}")
 

@@ -15,11 +15,17 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from visiongpt_agent.graphs.planning.brief import Brief
+from visiongpt_agent.graphs.planning.file_facts import asks_about_file
+from visiongpt_agent.graphs.planning.file_names import without_paths
 from visiongpt_agent.graphs.planning.instructions import by_tools
 from visiongpt_agent.graphs.planning.missing_images import missing_image
+from visiongpt_agent.graphs.planning.numbers import in_digits
+from visiongpt_agent.graphs.planning.opposites import never_opposite
+from visiongpt_agent.graphs.planning.plain_edits import read_plainly
 from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.graphs.planning.queries import without_feelings
+from visiongpt_agent.graphs.planning.unworkable import unworkable
 from visiongpt_agent.plan import Plan, Refusal
 
 PlanFunction = Callable[[Brief], Plan]
@@ -67,6 +73,32 @@ def _miss_image(brief: Brief, plan: PlanFunction) -> Plan:
     return Plan.decline(Refusal(cause="no_image", tool="", detail=f"there is no {missing} image"))
 
 
+def _refuse_unworkable(brief: Brief, plan: PlanFunction) -> Plan:
+    why = unworkable(brief.request)
+    return Plan.decline(Refusal(cause="request", tool="", detail=why)) if why else plan(brief)
+
+
+def _know_file(brief: Brief, plan: PlanFunction) -> Plan:
+    return Plan.reply() if brief.image_count and asks_about_file(brief.request) else plan(brief)
+
+
+def _name_images(brief: Brief, plan: PlanFunction) -> Plan:
+    return plan(replace(brief, request=without_paths(brief.request, brief.images)))
+
+
+def _write_digits(brief: Brief, plan: PlanFunction) -> Plan:
+    return plan(replace(brief, request=in_digits(brief.request)))
+
+
+def _read_plainly(brief: Brief, plan: PlanFunction) -> Plan:
+    whole = len(brief.images) == brief.image_count
+    return (read_plainly(brief.request, brief.images, brief.catalog) if whole else None) or plan(brief)
+
+
+def _never_opposite(brief: Brief, plan: PlanFunction) -> Plan:
+    return never_opposite(brief.request, lambda words: plan(replace(brief, request=words)), brief.catalog)
+
+
 def _look_plainly(brief: Brief, plan: PlanFunction) -> Plan:
     return without_feelings(plan(brief))
 
@@ -81,6 +113,12 @@ RULES: Final = (
     POINTING,
     Rule("pleasantry", "Hello!", _greet),
     Rule("missing image", "crop the puppy in the third picture, with two pictures", _miss_image),
+    Rule("no wish, no value", "upscale it by -2", _refuse_unworkable),
+    Rule("file facts", "what are the dimensions of this image?", _know_file),
+    Rule("file names", "segment the objects in resources/x.png", _name_images),
+    Rule("digits", "resize to 1,920 by 1,080", _write_digits),
+    Rule("plain edits", "black and white, flip it horizontally, then vertically, then horizontally", _read_plainly),
+    Rule("never the opposite", "leave the cat and delete the laundry basket", _never_opposite),
     Rule("plain query", "find the blasted walking stick", _look_plainly),
     Rule("edit by tool", "before you flip it, remove the slippers", _edit_by_tool),
 )

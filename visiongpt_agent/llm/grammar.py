@@ -9,7 +9,7 @@ regular expression, with earlier lines taken out (no step is proposed twice) and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +19,19 @@ import numpy as np
 import numpy.typing as npt
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, Argument, Kind, Plan, Proposal, Signature, parse_plan
+from visiongpt_agent.plan import (
+    CONTROL,
+    MAX_PROPOSALS,
+    Argument,
+    Kind,
+    Output,
+    Plan,
+    Proposal,
+    Ref,
+    Signature,
+    parse_plan,
+    source,
+)
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -39,7 +51,7 @@ _FUEL = 5_000_000
 """What llguidance may spend on one token: with its own default long lists after several steps run dry."""
 
 _FORBIDDEN = r'"\\\x00-\x1f\x7f-\x9f\u2028\u2029'
-_NUMBER = r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?"
+_NUMBER = r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?"
 _INTEGER = r"-?(0|[1-9][0-9]{0,8})"
 
 
@@ -69,8 +81,10 @@ class PlanRules:
             longest: The most characters it may have.
         """
         number = len(earlier) + 1
-        outputs = [self.catalog[proposal.tool].returns for proposal in earlier]
-        calls = [call for call in (self._call(s, outputs) for s in self.catalog.values()) if call is not None]
+        outputs: list[Output] = []
+        for proposal in earlier:
+            outputs.append(Output.of(proposal, self.catalog[proposal.tool], outputs))
+        calls = [call for signature in self.catalog.values() for call in self._calls(signature, outputs)]
         forms = [rf"#{number} = ({'|'.join(calls)})" + r"\n?" * (number < self.proposals)] if calls else []
         if not earlier:
             forms += [_control(name) for name in self.controls]
@@ -80,30 +94,71 @@ class PlanRules:
         taken = [rf" & ~/#{number} = {_escape(proposal.call())}\n?/" for proposal in earlier]
         return f"/{space}({'|'.join(forms)})/{''.join(taken)} & /(?s:.{{1,{longest}}})/"
 
-    def _call(self, signature: Signature, outputs: Sequence[Kind]) -> str | None:
-        """A call as a regular expression, or None where a required argument has no possible value."""
+    def _calls(self, signature: Signature, outputs: Sequence[Output]) -> Iterator[str]:
+        """The calls of a tool as regular expressions, none where a required argument has no possible value.
+
+        Where there are regions of several images, each image has an expression of its own.
+        """
+        found = [n for n, output in enumerate(outputs, 1) if output.kind is Kind.REGIONS]
+        images, frames = self._images(outputs), {outputs[n - 1].source for n in found}
+        if not signature.frame or not frames or len(frames.union(source(i, outputs) for i in images)) == 1:
+            groups = [(images, found)]
+        else:
+            groups = [([i for i in images if source(i, outputs) not in frames], [])]
+            for frame in sorted(frames, key=str):
+                own = [i for i in images if source(i, outputs) == frame]
+                groups.append((own, [n for n in found if outputs[n - 1].source == frame]))
+        for shown, regions in groups:
+            parts = self._parts(signature, outputs, shown, regions)
+            if parts is not None:
+                yield rf"{signature.tool}\(({_in_order(parts)})\)"
+
+    def _parts(
+        self, signature: Signature, outputs: Sequence[Output], frames: Sequence[Ref], regions: Sequence[int]
+    ) -> list[tuple[str, bool]] | None:
+        """The arguments of a call and whether each is required, None where a required one has no possible value.
+
+        Args:
+            signature: The tool.
+            outputs: Of the earlier proposals.
+            frames: The images that the call may work on.
+            regions: The numbers of the proposals whose regions it may take.
+        """
         parts: list[tuple[str, bool]] = []
         for argument in signature.arguments:
-            values = self._values(argument, outputs)
+            images = frames if argument == signature.frame else self._images(outputs)
+            values = [_escape(str(image)) for image in images if Kind.IMAGE in argument.kinds]
+            values += [
+                f"#{n}"
+                for n, output in enumerate(outputs, 1)
+                if output.kind in argument.kinds
+                and output.kind is not Kind.IMAGE
+                and (output.kind is not Kind.REGIONS or n in regions)
+            ]
+            values += _plain_values(argument)
             if values:
                 parts.append((f"{argument.name}=({'|'.join(values)})", argument.required))
             elif argument.required:
                 return None
-        return rf"{signature.tool}\(({_in_order(parts)})\)"
+        return parts
 
-    def _values(self, argument: Argument, outputs: Sequence[Kind]) -> list[str]:
-        values = [rf"\${k}" for k in range(1, self.images + 1) if Kind.IMAGE in argument.kinds]
-        values += [f"#{n}" for n, kind in enumerate(outputs, 1) if kind in argument.kinds]
-        if argument.choices:
-            return values + [f'"{_escape(choice)}"' for choice in argument.choices]
-        plain = {
-            Kind.STRING: _string(MAX_STRING),
-            Kind.STRINGS: rf"\[{_string(MAX_STRING)}(, {_string(MAX_STRING)}){{0,{MAX_LIST - 1}}}\]",
-            Kind.NUMBER: _NUMBER,
-            Kind.INTEGER: _INTEGER,
-            Kind.BOOLEAN: "true|false",
-        }
-        return values + [plain[kind] for kind in argument.kinds if kind in plain]
+    def _images(self, outputs: Sequence[Output]) -> list[Ref]:
+        made = [Ref("#", n) for n, output in enumerate(outputs, 1) if output.kind is Kind.IMAGE]
+        return [*(Ref("$", k) for k in range(1, self.images + 1)), *made]
+
+
+def _plain_values(argument: Argument) -> list[str]:
+    """What an argument takes beside references, as regular expressions."""
+    if argument.choices:
+        return [f'"{_escape(choice)}"' for choice in argument.choices]
+    plain = {
+        Kind.STRING: _string(MAX_STRING),
+        Kind.STRINGS: rf"\[{_string(MAX_STRING)}(, {_string(MAX_STRING)}){{0,{MAX_LIST - 1}}}\]",
+        Kind.NUMBER: _NUMBER,
+        Kind.INTEGER: _INTEGER,
+        Kind.BOOLEAN: "true|false",
+    }
+    return [plain[kind] for kind in argument.kinds if kind in plain]
 
 
 def _control(name: str) -> str:

@@ -1,0 +1,56 @@
+"""The package's tools with those, and the arguments, that came after the small planner's training.
+
+They are declared here as far as the package does not have them yet: a rule may write them only where they are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from visiongpt_agent.graphs.planning.prompt import trained_arguments
+from visiongpt_agent.plan import Argument, Kind, Signature
+from visiongpt_agent.tools import catalog
+
+_IMAGE: Final = Argument("image", (Kind.IMAGE,))
+_REGIONS: Final = Argument("regions", (Kind.REGIONS,))
+
+_ARGUMENTS: Final = {
+    "transform_image": (
+        Argument("scale", (Kind.NUMBER,), False, 1.0),
+        Argument("aspect", (Kind.STRING,), False, ""),
+    ),
+    "adjust_image": (Argument("look", (Kind.STRING,), False, ""),),
+    "crop_regions": (Argument("each", (Kind.BOOLEAN,), False, False),),
+    "remove_background": (Argument("regions", (Kind.REGIONS,), False),),
+    "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
+}
+_TOOLS: Final = (
+    Signature("highlight_regions", (_IMAGE, _REGIONS), Kind.IMAGE, "show regions"),
+    Signature(
+        "add_text",
+        (_IMAGE, Argument("text", (Kind.STRING,)), Argument("position", (Kind.STRING,), False, "bottom")),
+        Kind.IMAGE,
+        "write on the picture",
+    ),
+    Signature(
+        "combine_images",
+        (_IMAGE, Argument("other", (Kind.IMAGE,)), Argument("layout", (Kind.STRING,), False, "side by side")),
+        Kind.IMAGE,
+        "two pictures in one",
+    ),
+)
+
+
+def _whole(signature: Signature) -> Signature:
+    later = (a for a in _ARGUMENTS.get(signature.tool, ()) if signature.argument(a.name) is None)
+    return replace(signature, arguments=(*signature.arguments, *later))
+
+
+LATER: Final = {tool.tool: tool for tool in _TOOLS} | {name: _whole(s.signature) for name, s in catalog().items()}
+"""All tools by name, as they will be."""
+TRAINED: Final = {
+    name: replace(LATER[name], arguments=tuple(a for a in LATER[name].arguments if a.name in known))
+    for name, known in trained_arguments().items()
+}
+"""The tools that the small planner was trained on, by name."""
