@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from visiongpt_agent.graphs.planning.ask import request_plan
 from visiongpt_agent.graphs.planning.brief import Brief
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.chat_onnx import ChatOnnx
 from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import Signature
@@ -37,8 +38,11 @@ def planning_seconds() -> tuple[float, float]:
         def ours(request: str) -> None:
             request_plan(planner, tools, Brief(request, IMAGES, len(IMAGES), {t.name: t.signature for t in tools}))
 
+        assert isinstance(planner.chat, ChatOnnx)
+        same = ChatLlama.from_folder(planner.chat.folder)
+
         def stock(request: str) -> None:
-            _generate(planner.chat, [tool.signature for tool in tools], request)
+            _generate(same, [tool.signature for tool in tools], request)
 
         return _median_seconds(ours), _median_seconds(stock)
 

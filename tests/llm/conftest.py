@@ -10,6 +10,7 @@ import pytest
 from tests.models.conftest import one_thread
 from tests.tiny_llama import byte_level_tokenizer, sentencepiece_tokenizer, tiny_llama
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.local_chat import LocalChat
 from visiongpt_agent.plan import Argument, Kind, Signature
 from visiongpt_agent.pool import ModelPool
 
@@ -17,7 +18,7 @@ __all__ = ["one_thread"]  # a fixture
 
 
 @pytest.fixture(scope="session")
-def planner_chat(pool: ModelPool, needs: Callable[[str], None]) -> Iterator[ChatLlama]:
+def planner_chat(pool: ModelPool, needs: Callable[[str], None]) -> Iterator[LocalChat]:
     needs("llm")
     from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
 

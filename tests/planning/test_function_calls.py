@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.models.conftest import one_thread
-from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.local_chat import LocalChat
 from visiongpt_agent.llm.plans import plan_of
 from visiongpt_agent.llm.signatures import signature_of
 from visiongpt_agent.plan import CONTROL
@@ -72,6 +72,6 @@ FLOORS = {"the right tool": 0.75, "multiple": 0.7, "irrelevance": 0.85}
 """What was measured of the adapter (0.825, 0.775 and 1.0), less three cases of forty and of twenty."""
 
 
-def planned(chat: ChatLlama, case: dict[str, Any]) -> Any:
+def planned(chat: LocalChat, case: dict[str, Any]) -> Any:
     answer = chat.bind_tools(case["tools"], images=0).invoke(planner_user([], case["request"]))
     return plan_of(answer)

@@ -12,6 +12,7 @@ from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 
 from tests.tiny_llama import byte_level_tokenizer, sentencepiece_tokenizer, tiny_llama
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.chat_onnx import ChatOnnx
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.untrusted import LETTERS_TOLD, defused, quote
@@ -112,5 +113,6 @@ def test_words_never_become_marks_of_the_planner(
     from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
 
     with pool.use("llm", SmolLM2Planner) as model:
-        chat = ChatLlama(llm=model.chat.llm, max_tokens=2)
+        assert isinstance(model.chat, ChatOnnx)
+        chat = ChatLlama.from_folder(model.chat.folder, max_tokens=2)
         assert marks_read(chat, monkeypatch, words) == marks_read(chat, monkeypatch, "a sign")
