@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -40,7 +40,7 @@ class ImageEntry(TypedDict):
     """An image of the conversation; the k-th entry is ``$k``.
 
     ``origin`` is ``user`` or the tool that made it, ``title`` the file's name or the tool's, ``turn`` the request it
-    came with, counted from 1.
+    came with, counted from 1. ``page`` is the page of its file, counted from 1, where that has several.
     """
 
     id: str
@@ -49,6 +49,7 @@ class ImageEntry(TypedDict):
     width: int
     height: int
     turn: int
+    page: NotRequired[int]
 
 
 class Attempt(TypedDict):

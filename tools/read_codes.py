@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from PIL import Image
 
-from visiongpt_agent.language.english import a_, join
+from visiongpt_agent.language.english import a_, count_phrase, join
 from visiongpt_agent.models.jobs import CODES, CodeReader
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.tools.base import Models, ToolOutput, vision_tool
-from visiongpt_agent.untrusted import quote
+from visiongpt_agent.untrusted import WHERE_THE_REST_IS, is_cut, is_quoted, quotations, quote
+
+Point = tuple[float, float]
 
 
 @vision_tool("read QR codes and bar codes", returns=Kind.TEXT, needs=(CODES,))
@@ -42,9 +45,21 @@ def read_codes(image: Image.Image, *, models: Models) -> ToolOutput:
 
 
 def _told(codes: Sequence[tuple[str, str]]) -> str:
+    """One sentence; codes of one kind that say the same are counted."""
     if not codes:
         return "I found no QR code or bar code."
-    return f"There is {join([f'{a_(kind)} that says {quote(text)}' for kind, text in codes])}."
+    tally = Counter(codes)
+    listed = [
+        f"{a_(kind) if count == 1 else count_phrase(count, kind)} that {_says(count)} {quote(text)}"
+        for (kind, text), count in tally.items()
+    ]
+    verb = "is" if next(iter(tally.values())) == 1 else "are"
+    rest = f" {WHERE_THE_REST_IS}" if any(is_cut(text) for _, text in tally) else ""
+    return f"There {verb} {join(listed)}.{rest}"
+
+
+def _says(count: int) -> str:
+    return "says" if count == 1 else "say"
 
 
 @read_codes.check
@@ -62,19 +77,38 @@ def decoded_again_they_say_the_same(image: Image.Image, output: ToolOutput, mode
     """The turned picture gives the same codes, at the same places."""
     with models.use(CODES, CodeReader) as reader:
         turned = reader.read(image.convert("RGB").transpose(Image.Transpose.ROTATE_180))
-    middles = {(kind, line.text): _turned(_middle(line.corners), image.size) for kind, line in turned}
-    told = {(code["format"], code["text"]): _middle(code["corners"]) for code in output.facts["codes"]}
-    if set(middles) != set(told):
+    seen, told = (
+        _by_content([(kind, line.text, line.corners) for kind, line in turned]),
+        _by_content([(code["format"], code["text"], code["corners"]) for code in output.facts["codes"]]),
+    )
+    if {content: len(places) for content, places in seen.items()} != {code: len(at) for code, at in told.items()}:
         yield "decoded again, the codes are not those that are told"
-    elif any(math.dist(told[code], middles[code]) > 0.1 * min(image.size) for code in told):
-        yield "decoded again, a code is elsewhere"
+        return
+    slack = 0.1 * min(image.size)
+    for content, places in told.items():
+        again = [_turned(place, image.size) for place in seen[content]]
+        if any(min(math.dist(place, other) for other in again) > slack for place in places):
+            yield "decoded again, a code is elsewhere"
+            return
 
 
 @read_codes.check
 def what_is_told_are_the_codes(output: ToolOutput) -> Iterator[str]:
-    """The sentence quotes every code."""
-    if output.summary != _told([(code["format"], code["text"]) for code in output.facts["codes"]]):
+    """The sentence quotes what every code says, once for those that say the same."""
+    contents = dict.fromkeys((code["format"], code["text"]) for code in output.facts["codes"])
+    quoted = quotations(output.summary)
+    if len(quoted) != len(contents) or not all(
+        is_quoted(text, told) for (_, text), told in zip(contents, quoted, strict=True)
+    ):
         yield "the sentence about the codes does not quote them"
+
+
+def _by_content(codes: Iterable[tuple[str, str, Sequence[Sequence[float]]]]) -> dict[tuple[str, str], list[Point]]:
+    """The middles of codes by their format and text."""
+    places: dict[tuple[str, str], list[Point]] = {}
+    for kind, text, corners in codes:
+        places.setdefault((kind, text), []).append(_middle(corners))
+    return places
 
 
 def _middle(corners: Sequence[Sequence[float]]) -> tuple[float, float]:

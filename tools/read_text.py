@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
@@ -12,8 +13,9 @@ from PIL import Image
 from visiongpt_agent.language.english import join
 from visiongpt_agent.models.jobs import OCR, TextLine, TextReader
 from visiongpt_agent.plan import Kind
+from visiongpt_agent.tools._reading_order import in_reading_order
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
-from visiongpt_agent.untrusted import quote
+from visiongpt_agent.untrusted import WHERE_THE_REST_IS, is_cut, is_quoted, quotations, quote
 
 _SURE: Final = 0.85
 _SURE_OF_SHORT: Final = 0.9
@@ -42,10 +44,11 @@ def read_text(image: Image.Image, *, models: Models) -> ToolOutput:
     Returns:
         The lines in reading order, ``""`` where there is no text. Lines of which the reader is less than 85 % sure
         (90 % for one or two letters, which cats' eyes pass for) are left out; above 50 % they are told as uncertain.
-        ``facts``: ``lines``, each with ``text``, ``score`` and the ``corners`` in pixels.
+        ``facts``: ``lines``, each with ``text``, ``score``, ``corners`` in pixels, and its place in the ``order`` of
+        reading; ``unsure``: lines above 50 % that were left out, likewise.
     """
     with models.use(OCR, TextReader) as reader:
-        lines = reader.read(image.convert("RGB"))
+        lines = in_reading_order(reader.read(image.convert("RGB")), lambda line: line.corners)
     sure = [line for line in lines if line.score >= (_SURE if len(line.text) > _SHORT else _SURE_OF_SHORT)]
     likely = [line for line in lines if line not in sure and len(line.text) > _SHORT and line.score >= _LIKELY]
     return ToolOutput(
@@ -54,17 +57,18 @@ def read_text(image: Image.Image, *, models: Models) -> ToolOutput:
         models=(models.name(OCR),),
         missing=() if sure else ("text",),
         uncertain=_doubt(likely),
-        facts={"lines": [_plain(line) for line in sure]},
+        facts={name: [_plain(line, lines) for line in own] for name, own in (("lines", sure), ("unsure", likely))},
     )
 
 
 def _told(lines: list[TextLine]) -> str:
     if not lines:
         return "I found no text."
-    quoted = [quote(line.text) for line in lines[:_LINES_TOLD]]
+    shown = [line.text for line in lines[:_LINES_TOLD]]
+    listed, rest = ", ".join(map(quote, shown)), f" {WHERE_THE_REST_IS}" if any(map(is_cut, shown)) else ""
     if len(lines) > _LINES_TOLD:
-        return f"The text has {len(lines)} lines and begins: {', '.join(quoted)} ..."
-    return f"The text reads: {', '.join(quoted)}."
+        return f"The text has {len(lines)} lines and begins: {listed} ... {WHERE_THE_REST_IS}"
+    return f"The text reads: {listed}.{rest}"
 
 
 def _doubt(lines: list[TextLine]) -> tuple[str, ...]:
@@ -74,8 +78,9 @@ def _doubt(lines: list[TextLine]) -> tuple[str, ...]:
     return (f"I may also have read {quoted}, but am not sure of {'it' if len(lines) == 1 else 'them'}.",)
 
 
-def _plain(line: TextLine) -> dict[str, object]:
-    return {"text": line.text, "score": round(line.score, 4), "corners": [list(corner) for corner in line.corners]}
+def _plain(line: TextLine, lines: Sequence[TextLine]) -> dict[str, object]:
+    corners = [list(corner) for corner in line.corners]
+    return {"text": line.text, "score": round(line.score, 4), "corners": corners, "order": lines.index(line) + 1}
 
 
 @read_text.check
@@ -92,9 +97,11 @@ def lines_are_sure(output: ToolOutput) -> Iterator[str]:
 
 @read_text.check
 def what_is_told_is_the_text(output: ToolOutput) -> Iterator[str]:
-    """The sentence quotes the lines that were read."""
-    lines = [TextLine(line["text"], line["score"], ()) for line in output.facts["lines"]]
-    if output.summary != _told(lines):
+    """The sentence quotes the lines that were read, from the first on, and says how many where it leaves out some."""
+    lines, quoted = [line["text"] for line in output.facts["lines"]], quotations(output.summary)
+    number = re.search(r"\bhas (\d+) lines\b", output.summary)
+    whole = len(quoted) == len(lines) or (number is not None and int(number[1]) == len(lines) > len(quoted) > 0)
+    if not whole or not all(map(is_quoted, lines, quoted)):
         yield "the sentence about the text does not quote the text"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,6 +67,79 @@ class RegionResult:
     outlined: bool = False
 
 
+Corners = tuple[tuple[float, float], ...]
+"""Of what was read, ``(x, y)`` in pixels, in the order of reading from its beginning."""
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text that was read.
+
+    Attributes:
+        of: The image that it is on, ``$1``; ``""`` for one that has no name.
+        text: As it was read, whole.
+        score: How sure the reader is, 0 to 1.
+        corners: Its four corners.
+        order: Its place in the reading order of its image, counted from 1.
+        page: The page of the file that the image is, counted from 1.
+        sure: Whether it counts as read; the sentence and the text leave out what does not.
+    """
+
+    of: str
+    text: str
+    score: float
+    corners: Corners
+    order: int
+    page: int = 1
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Code:
+    """A QR or bar code that was read: image, format (``QR Code``, ``EAN-13``), whole content, corners, page."""
+
+    of: str
+    format: str
+    text: str
+    corners: Corners
+    page: int = 1
+
+
+@dataclass(frozen=True)
+class ScoredLabel:
+    """A class or label of an image, and its probability, 0 to 1."""
+
+    of: str
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class ToolAnswer:
+    """What a tool says of an image in words: the answer to a question, a caption, a comparison.
+
+    Attributes:
+        of: The image.
+        tool: Who says it.
+        question: What it answers, ``""`` where nothing was asked.
+        text: The answer, whole.
+    """
+
+    of: str
+    tool: str
+    question: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a tool measured on an image: counts, places, keypoints, likeness, shares, by the tool's own names."""
+
+    of: str
+    tool: str
+    values: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class StepReport:
     """One step as it went: seconds of wall-clock time, verdict of the verifier, what it said or why it failed."""
@@ -94,6 +167,11 @@ class VisionResult:
         status: ``done``, ``partial``, ``declined``, ``failed``, or ``waiting`` for a person's approval.
         thread_id: The conversation; give it in the config of the next request to follow up.
         pending: The calls that wait for approval, e.g. ``#2 = inpaint(image=$1, regions=#1)``.
+        lines: Text that was read, whole and in reading order; the answer may shorten it.
+        codes: QR and bar codes that were read.
+        labels: What images as a whole were classified as, the likeliest first.
+        answers: What tools said in words.
+        measurements: What tools measured.
     """
 
     answer: str
@@ -105,7 +183,23 @@ class VisionResult:
     status: Status = "done"
     thread_id: str = ""
     pending: tuple[str, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    codes: tuple[Code, ...] = ()
+    labels: tuple[ScoredLabel, ...] = ()
+    answers: tuple[ToolAnswer, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     store: ImageStore | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """All that was read: the lines of each image and page, then the contents of its codes; ``""`` for nothing."""
+        blocks: dict[tuple[str, int, str], list[str]] = {}
+        for line in self.lines:
+            if line.sure:
+                blocks.setdefault((line.of, line.page, "text"), []).append(line.text)
+        for code in self.codes:
+            blocks.setdefault((code.of, code.page, "codes"), []).append(code.text)
+        return "\n\n".join("\n".join(block) for block in blocks.values())
 
     def picture(self, index: int = -1) -> Image.Image:
         """One of ``images`` as a ``PIL.Image``; by default the last.
@@ -174,6 +268,11 @@ class VisionResult:
             ],
             "warnings": list(self.warnings),
             "status": self.status,
+            "lines": [_placed(asdict(line)) for line in self.lines],
+            "codes": [_placed(asdict(code)) for code in self.codes],
+            "labels": [_placed(asdict(label)) for label in self.labels],
+            "answers": [_placed(asdict(answer)) for answer in self.answers],
+            "measurements": [_placed(asdict(one)) for one in self.measurements],
             **({"pending": list(self.pending), "thread_id": self.thread_id} if self.pending else {}),
         }
 
@@ -190,6 +289,16 @@ class VisionResult:
         from visiongpt_agent.notebook.result_html import result_html
 
         return result_html(self)
+
+
+def _placed(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as JSON has it: the image by that name, and beside the corners the box round them."""
+    placed = {"image": entry.pop("of"), **entry}
+    if corners := entry.get("corners"):
+        across, down = zip(*corners, strict=True)
+        placed["corners"] = [list(corner) for corner in corners]
+        placed["box"] = [min(across), min(down), max(across), max(down)]
+    return placed
 
 
 def _free_path(folder: Path, title: str, data: bytes) -> Path:

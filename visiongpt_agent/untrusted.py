@@ -14,6 +14,9 @@ from typing import Final
 LETTERS_TOLD: Final = 80
 """How much of a text is quoted."""
 
+WHERE_THE_REST_IS: Final = "The whole text is in the result."
+"""Follows a sentence that quotes less than all that was read."""
+
 _QUOTATION_MARKS: Final = dict.fromkeys(map(ord, '"“”„‟«»‹›＂″‶〝〞〟❝❞'), "'")
 _JOINERS: Final = "\u200c\u200d"  # part of the spelling of some scripts, and of emoji
 _ROLE_MARKS: Final = re.compile(
@@ -36,6 +39,34 @@ def quote(text: str) -> str:
     """
     flat = one_line(text).translate(_QUOTATION_MARKS)
     return f'"{flat}"' if len(flat) <= LETTERS_TOLD else f'"{flat[:LETTERS_TOLD].rstrip()}..."'
+
+
+def is_cut(text: str) -> bool:
+    """Whether a quotation of the text does not hold all of it."""
+    return len(one_line(text)) > LETTERS_TOLD
+
+
+def quotations(sentence: str) -> list[str]:
+    """What a sentence has in double quotes, in order.
+
+    Example:
+        >>> quotations('It says "OPEN" and "24 h".')
+        ['OPEN', '24 h']
+    """
+    return re.findall(r'"([^"]*)"', sentence)
+
+
+def is_quoted(text: str, quotation: str) -> bool:
+    """Whether a quotation holds a text's letters and digits in order, all of them or, with dots at its end, the first.
+
+    Example:
+        >>> is_quoted('say "hi"', "say 'hi'"), is_quoted("hi", "ho")
+        (True, False)
+    """
+    letters, cited = ("".join(filter(str.isalnum, words)) for words in (text, quotation))
+    if quotation.endswith("...") and is_cut(text):
+        return bool(cited) and letters.startswith(cited)
+    return letters == cited
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.graphs.answering.findings import Place, gathered
 from visiongpt_agent.graphs.loop.lineage import is_used, origin
 from visiongpt_agent.graphs.state import HOLDS
 from visiongpt_agent.pictures.drawing import draw_heat, draw_regions
@@ -41,6 +42,7 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
     ]
     # A step of an earlier plan that the last one took up again may stand in both.
     regions = tuple({(region.of, region.tool, region.id): region for region in found}.values())
+    findings = gathered(held, lambda step: _place(step, held, state, names))
     return VisionResult(
         answer=state["answer"],
         plan=state["plan"],
@@ -50,12 +52,28 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
         warnings=tuple(state["warnings"]),
         status=state["status"],
         thread_id=thread_id,
+        lines=findings.lines,
+        codes=findings.codes,
+        labels=findings.labels,
+        answers=findings.answers,
+        measurements=findings.measurements,
         store=store,
     )
 
 
+def _place(step: Step, steps: list[Step], state: AgentState, names: dict[str, str]) -> Place:
+    """The image that a step looked at: its own argument, or the name of the picture that an earlier step made."""
+    reference = str(step["args"].get("image", ""))
+    if reference.startswith("#"):
+        taken = str(step["inputs"].get("image", ""))
+        reference = names.get(taken, "")
+    root = origin(step, steps)
+    return Place(reference, state["images"][int(root[1:]) - 1].get("page", 1) if root.startswith("$") else 1)
+
+
 def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
-    """Pictures that tools made, those that only served a later step left out."""
+    """Pictures that tools made; left out are those that a later picture was made from."""
+    edits = [step for step in held if step["artifact"]["kind"] == "image"]
     return [
         ResultImage(
             id=step["artifact"]["image"],
@@ -66,8 +84,8 @@ def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[Re
             height=step["artifact"]["height"],
             before=_original(step, held, state),
         )
-        for step in held
-        if step["artifact"]["kind"] == "image" and not is_used(step, held)
+        for step in edits
+        if not is_used(step, edits)
     ]
 
 

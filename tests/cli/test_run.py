@@ -11,13 +11,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import zxingcpp
+from PIL import Image
 
 from tests.cli.conftest import Ran
 from visiongpt_agent import sample_photo
 from visiongpt_agent.models import jobs
 
-KEYS = ["answer", "plan", "images", "regions", "steps", "warnings", "status"]
+KEYS = [
+    *("answer", "plan", "images", "regions", "steps", "warnings", "status"),
+    *("lines", "codes", "labels", "answers", "measurements"),
+]
 
 
 def test_without_a_planner_it_names_the_command_that_brings_one(
@@ -112,6 +118,42 @@ def test_an_unknown_export_is_refused_before_any_work(visiongpt: Callable[..., R
     assert ran.code == 2
     assert "the formats are coco, yolo, labelme, labelstudio" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--append"], "go with --export"),
+        (["--val", "0.2"], "go with --export"),
+        (["--export", "yolo", "--val", "20"], "from 0 to below 1"),
+        (["--json", "--text"], "give one of them"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    visiongpt: Callable[..., Ran], options: list[str], why: str, tmp_path: Path
+) -> None:
+    ran = visiongpt("run", "find the cup", "-i", sample_photo("coffee"), *options)
+
+    assert ran.code == 2
+    assert why in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_text_prints_what_was_read_and_nothing_else(
+    visiongpt: Callable[..., Ran], needs: Callable[[str], None], tmp_path: Path
+) -> None:
+    needs(jobs.LLM)
+    content = 'BEGIN:VCARD\nFN:Ada "A" Moss\nEND:VCARD'
+    code = zxingcpp.create_barcode(content, zxingcpp.BarcodeFormat.QRCode).to_image(scale=6)
+    Image.fromarray(np.array(code)).save(tmp_path / "code.png")
+
+    ran = visiongpt("run", "read the QR code", "-i", str(tmp_path / "code.png"), "--text")
+    nothing = visiongpt("run", "read the QR code", "-i", sample_photo("coffee"), "--text")
+
+    assert (ran.code, ran.out) == (0, f"{content}\n")
+    assert nothing.out == ""
+    assert "no text was read" in nothing.err
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import sys
+import unicodedata
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,24 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("visiongpt-out")
 
+_Approve = Annotated[
+    bool | None, typer.Option("--approve/--deny", help="With --resume: whether the steps that wait may run.")
+]
+_AskBefore = Annotated[
+    list[str] | None, typer.Option("--ask-before", metavar="TOOL", help="Ask before this tool runs; repeatable.")
+]
+_Export = Annotated[
+    list[str] | None,
+    typer.Option("--export", metavar="FORMAT", help="Write the regions too: coco, yolo, labelme or labelstudio."),
+]
+_Append = Annotated[
+    bool, typer.Option("--append", help="With --export: add to the data set that is there, each thing once.")
+]
+_Val = Annotated[
+    float, typer.Option("--val", metavar="SHARE", help="With --export: hold out this share for validation: 0.2.")
+]
+_Text = Annotated[bool, typer.Option("--text", help="Print only the text and codes that were read, whole.")]
+
 
 def run(
     request: Annotated[
@@ -34,23 +53,13 @@ def run(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to put pictures that are made.")] = DEFAULT_FOLDER,
     thread: Annotated[str, typer.Option("--thread", metavar="NAME", help="Keep it as a part of a conversation.")] = "",
     resume: Annotated[str, typer.Option("--resume", metavar="NAME", help="Go on with a conversation's request.")] = "",
-    approve: Annotated[
-        bool | None, typer.Option("--approve/--deny", help="With --resume: whether the steps that wait may run.")
-    ] = None,
-    ask_before: Annotated[
-        list[str] | None, typer.Option("--ask-before", metavar="TOOL", help="Ask before this tool runs; repeatable.")
-    ] = None,
-    export: Annotated[
-        list[str] | None,
-        typer.Option("--export", metavar="FORMAT", help="Write the regions too: coco, yolo, labelme or labelstudio."),
-    ] = None,
-    append: Annotated[
-        bool, typer.Option("--append", help="With --export: add to the data set that is there, each thing once.")
-    ] = False,
-    val: Annotated[
-        float, typer.Option("--val", metavar="SHARE", help="With --export: hold out this share for validation: 0.2.")
-    ] = 0.0,
+    approve: _Approve = None,
+    ask_before: _AskBefore = None,
+    export: _Export = None,
+    append: _Append = False,
+    val: _Val = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
+    as_text: _Text = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell plan, steps and verdicts on stderr.")] = False,
 ) -> None:
     """Carry out a request about pictures and print the answer, or go on with one that was interrupted.
@@ -59,6 +68,8 @@ def run(
     """
     wanted = _Wanted(request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()))
     wanted.check()
+    if as_json and as_text:
+        raise InputError("--json and --text print one thing each: give one of them")
     exports = _Exports(tuple(export or ()), append, val)
     exports.check()
     check_folder(out)
@@ -66,7 +77,7 @@ def run(
         result, exported = _carry_out(wanted, out, exports)
     if trace:
         _print_trace(result)
-    print(result.to_json() if as_json else _as_text(result, exported))
+    _print_result(result, exported, as_json=as_json, as_text=as_text)
     if result.status == "waiting":
         _hint("approve it", f"{command_to_resume(result.thread_id)} --approve, or --deny")
     if result.status != "done":
@@ -193,6 +204,20 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{nearest} is a file: name a folder for the pictures")
     if not os.access(nearest, os.W_OK):
         raise InputError(f"{nearest} may not be written: name another folder for the pictures")
+
+
+def _print_result(result: VisionResult, exported: list[Path], *, as_json: bool, as_text: bool) -> None:
+    if as_text and not result.text:
+        print(f"visiongpt: no text was read: {result.answer}", file=sys.stderr)
+    elif as_text:
+        print(_printable(result.text) if sys.stdout.isatty() else result.text)
+    else:
+        print(result.to_json() if as_json else _as_text(result, exported))
+
+
+def _printable(text: str) -> str:
+    """The text without what steers a terminal: a code may hold anything."""
+    return "".join(c for c in text if c in "\n\t" or not unicodedata.category(c).startswith("C"))
 
 
 def _as_text(result: VisionResult, exported: list[Path]) -> str:

@@ -36,18 +36,19 @@ class ZXing(Model):
         return cls()
 
     def read(self, image: Image.Image) -> list[tuple[str, TextLine]]:
-        """The codes as (format, content with its corners in pixels), from top to bottom, each once."""
+        """The codes as (format, content with its corners in pixels), from top to bottom, each place once."""
         import zxingcpp
 
-        found: dict[tuple[str, str], tuple[str, TextLine]] = {}
+        found: list[tuple[str, TextLine]] = []
         for picture, factor in _sizes(image):
             for code in zxingcpp.read_barcodes(np.array(picture.convert("L"))):
                 if code.valid and code.text:
-                    line = TextLine(code.text, 1.0, _corners(code.position, factor))
-                    found.setdefault((_name(code), code.text), (_name(code), line))
+                    read = _name(code), TextLine(code.text, 1.0, _corners(code.position, factor))
+                    if not any(_is_same(read, other) for other in found):
+                        found.append(read)
             if found:
                 break
-        return sorted(found.values(), key=lambda code: min(y for _, y in code[1].corners))
+        return sorted(found, key=lambda code: min(y for _, y in code[1].corners))
 
 
 def _sizes(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
@@ -55,6 +56,15 @@ def _sizes(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     if max(image.size) < _UPSCALED_BELOW:
         for factor in (2, 3):
             yield image.resize((image.width * factor, image.height * factor)), factor
+
+
+def _is_same(one: tuple[str, TextLine], other: tuple[str, TextLine]) -> bool:
+    """Whether two readings are of one code: they say the same, and the middle of one lies in the box of the other."""
+    if (one[0], one[1].text) != (other[0], other[1].text):
+        return False
+    middle = [sum(values) / len(values) for values in zip(*one[1].corners, strict=True)]
+    sides = list(zip(*other[1].corners, strict=True))
+    return all(min(side) <= value <= max(side) for value, side in zip(middle, sides, strict=True))
 
 
 def _name(code: Any) -> str:

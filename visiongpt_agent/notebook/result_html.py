@@ -14,6 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.hosting.readings import readings_html
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,6 +32,7 @@ _STYLE: Final = (
     "vertical-align:top}.vg figcaption{font-size:.85em;opacity:.8}.vg .vg-p{position:relative;line-height:0;"
     "background:repeating-conic-gradient(#ddd 0 25%,#fff 0 50%) 0/16px 16px}.vg .vg-p img{display:block;"
     "width:100%;height:auto;margin:0}.vg .vg-o{position:absolute;inset:0;width:100%;height:100%}"
+    ".vg .vg-read td{white-space:pre-wrap;text-align:left}"
     ".vg label{font-size:.85em;margin-right:.8em}.vg td{white-space:normal}"
     ".vg input.vg-b:not(:checked)~.vg-p .vg-b,.vg input.vg-m:not(:checked)~.vg-p .vg-m,"
     ".vg input.vg-l:not(:checked)~.vg-p .vg-l{display:none}.vg input[type=range]{width:100%}"
@@ -45,6 +47,7 @@ def result_html(result: VisionResult) -> str:
     return (
         f"<div class='vg'>{_STYLE}<p><b>{escape(result.answer)}</b></p>"
         + "".join(_figures(result))
+        + readings_html(result)
         + (f"<ul>{doubts}</ul>" if doubts else "")
         + (_steps(result.steps) if result.steps else "")
         + "</div>"

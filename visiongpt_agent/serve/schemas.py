@@ -85,6 +85,15 @@ class Result(BaseModel):
     regions: list[Found]
     steps: list[StepTaken]
     warnings: list[str]
+    lines: list[dict[str, Any]] = Field(
+        description="Text that was read, in reading order: `image`, `page`, `order`, `text`, `score`, `box`, `corners`."
+    )
+    codes: list[dict[str, Any]] = Field(
+        description="QR and bar codes: `image`, `page`, `format`, `text`, `box`, `corners`."
+    )
+    labels: list[dict[str, Any]] = Field(description="Classes of an image, the likeliest first: `name` and `score`.")
+    answers: list[dict[str, Any]] = Field(description="What a `tool` says in words: `question` and `text`.")
+    measurements: list[dict[str, Any]] = Field(description="What a `tool` measured: its `values`.")
 
     @classmethod
     def of(cls, result: VisionResult) -> Result:

@@ -11,6 +11,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
+from visiongpt_agent.hosting.readings import readings_html
 from visiongpt_agent.request import Pointed
 from visiongpt_agent.result import ResultImage, VisionResult
 from visiongpt_agent.web.as_python import as_python
@@ -46,7 +47,8 @@ def turn_html(key: str, turns: Sequence[Turn]) -> str:
     turn = turns[-1]
     parts = [_asked(turn), _steps(turn.steps, turn.result.answer if turn.result else "")]
     if turn.result is not None:
-        parts += [_answer(turn.result), _figures(key, turn.result), _warnings(turn.result), _footer(key, turns)]
+        parts += [_answer(turn.result), _figures(key, turn.result), readings_html(turn.result)]
+        parts += [_warnings(turn.result), _footer(key, turns)]
     elif turn.fault:
         parts.append(f'<p class="vg-fault" role="alert">{escape(turn.fault)}</p>')
     elif turn.stopped:
