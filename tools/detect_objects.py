@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural
+from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural, read_counts, read_places
 from visiongpt_agent.language.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 from visiongpt_agent.models.jobs import (
     CLASSIFICATION,
@@ -409,7 +410,7 @@ def what_is_told_was_found(output: ToolOutput) -> Iterator[str]:
     counts = Counter(regions.labels)
     if output.facts["counts"] != dict(counts) or output.facts["places"] != _places(regions):
         yield "the counts or places that are told are not those of what was found"
-    elif _counted(counts, _places(regions), output.facts.get("stuff", ())) != _counted_in(output.summary):
+    elif not _fits(output.summary, counts, output.facts["places"], output.facts.get("stuff", ())):
         yield "the sentence about what was found does not fit it"
 
 
@@ -522,9 +523,18 @@ def _names_for(label: str, nouns: Sequence[Noun]) -> list[str]:
     return [label, *(name for noun in nouns if label in _names(noun) for name in _names(noun))]
 
 
-def _counted_in(summary: str) -> list[str]:
-    """The sentence of a summary that tells what was found."""
-    return [f"{part.rstrip('.')}." for part in summary.split(". ") if part.startswith(("There ", "The "))]
+def _fits(summary: str, counts: Mapping[str, int], places: Mapping[str, Sequence[str]], stuff: Collection[str]) -> bool:
+    """Whether the numbers and places that are read back from a summary are those of what was found."""
+    things = {label: count for label, count in counts.items() if label not in stuff}
+    if read_counts(summary, things) != things:
+        return False
+    counted = re.match(r"There .*? of the picture\.", summary)
+    if counted and len(things) != 1:
+        return False
+    if counted and set(read_places(counted[0])) != set(places[next(iter(things))]):
+        return False
+    said = {label: re.search(rf"The {re.escape(label)} is .*? of the picture\.", summary) for label in stuff}
+    return all(one and set(read_places(one[0])) == set(places[label]) for label, one in said.items())
 
 
 def _places(regions: Regions) -> dict[str, list[str]]:

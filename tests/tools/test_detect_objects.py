@@ -186,3 +186,25 @@ def test_a_large_picture_is_not_said_to_hold_nothing(pool: ModelPool) -> None:
     found = detect_objects(Image.new("RGB", (1700, 900), "grey"), "cat", models=pool)
     assert found.missing == ("cat",)
     assert found.uncertain == ("In so large a picture I may have missed a cat of less than about 54 pixels.",)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "There is one cup, on the left of the picture.",
+        "There are three cups, one on the left and two in the lower right of the picture.",
+        "There are two cups, one on the right and one in the lower right of the picture.",
+        "There are two cups, both on the left of the picture.",
+        "There are two dogs, one on the left and one in the lower right of the picture.",
+        "There are two cups and one dog.",
+        "I found no cup.",
+    ],
+)
+def test_a_sentence_that_says_otherwise_is_noticed(sentence: str) -> None:
+    cups = Regions((90, 90), np.array([[0, 30, 20, 60], [70, 70, 88, 88]]), ("cup", "cup"))
+    places = {"cup": ["on the left", "in the lower right"]}
+    facts = {"counts": {"cup": 2}, "places": places, "threshold": 0.5, "unsupported": []}
+    right = "There are two cups, one on the left and one in the lower right of the picture."
+    for told, problems in ((right, []), (sentence, ["the sentence about what was found does not fit it"])):
+        output = ToolOutput(cups, told, facts=facts)
+        assert detect_objects.problems({"image": Image.new("RGB", (90, 90)), "query": "cup"}, output) == problems

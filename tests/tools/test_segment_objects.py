@@ -108,10 +108,17 @@ def test_no_regions(plain: ModelPool) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 300), (3000, 2000)])
-def test_odd_sizes_do_not_crash(plain: ModelPool, size: tuple[int, int]) -> None:
+def test_odd_sizes_are_outlined_as_a_whole(plain: ModelPool, size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, "white")
-    ask(plain, image)
-    ask(plain, image, Regions(size, np.array([[0, 0, *size]], np.float32)))
+    parts = ask(plain, image).value
+    whole = ask(plain, image, Regions(size, np.array([[0, 0, *size]], np.float32))).value
+    for outlined in (parts, whole):
+        assert isinstance(outlined, Regions)
+        assert outlined.size == size
+        assert outlined.masks is None or outlined.masks.shape == (len(outlined), size[1], size[0])
+    assert isinstance(whole, Regions)
+    assert len(whole) == 1
+    assert whole.outlined.all()
 
 
 @pytest.mark.slow

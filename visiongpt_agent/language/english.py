@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 NUMBER_WORDS: Final = (
@@ -110,6 +110,49 @@ def number_word(count: int) -> str:
 def count_phrase(count: int, noun: str) -> str:
     """A count and its noun: ``count_phrase(3, "dog")`` -> ``three dogs``, ``count_phrase(0, "bus")`` -> ``no bus``."""
     return f"{number_word(count)} {noun if count <= 1 else plural(noun)}"
+
+
+def read_counts(text: str, nouns: Iterable[str]) -> dict[str, int]:
+    """How many of which things the sentence of a text that begins with "There is" or "There are" says there are.
+
+    Args:
+        text: Sentences.
+        nouns: The names that things may have, in the singular; a number of anything else is read as that of ``""``.
+
+    Example:
+        >>> read_counts("There are three dogs and one red cup, one of them broken. I saw no cat.", ["red cup", "dog"])
+        {'dog': 3, 'red cup': 1}
+    """
+    names = sorted(nouns, key=len, reverse=True)
+    for place, name in enumerate(names):
+        text = re.sub(rf"(?<!\w)(?:{re.escape(plural(name))}|{re.escape(name)})(?!\w)", f"<{place}>", text)
+    said = re.search(r"There (?:is|are) (.*?)(?:\. |\.?$)", text)
+    counts: dict[str, int] = {}
+    for number, noun in re.findall(rf"\b({_NUMBERS}) (\S+)", said[1] if said else ""):
+        known = re.match(r"<(\d+)>", noun)
+        if known or noun not in _AFTER_A_BARE_NUMBER:
+            name = names[int(known[1])] if known else ""
+            counts[name] = counts.get(name, 0) + read_number(number)
+    return counts
+
+
+def read_number(words: str) -> int:
+    """The number that :func:`number_word` writes so."""
+    return NUMBER_WORDS.index(words) if words in NUMBER_WORDS else int(words.replace(",", ""))
+
+
+def read_places(text: str) -> list[str]:
+    """The places in the picture that a text names, as :func:`place_of` does.
+
+    Example:
+        >>> read_places("There are two cups, one on the left and one in the upper right of the picture.")
+        ['on the left', 'in the upper right']
+    """
+    return re.findall(r"\b((?:in|on|at) the [a-z ]+?)(?= of the picture| and |, )", text)
+
+
+_NUMBERS: Final = "|".join([*NUMBER_WORDS, r"\d[\d,]*"])
+_AFTER_A_BARE_NUMBER: Final = ("in", "on", "at", "of")
 
 
 def a_(noun: str) -> str:
