@@ -61,8 +61,10 @@ TINY: dict[str, Callable[[Path], Path]] = {
         folder, "StableDiffusionInstructPix2PixPipeline", channels=8, flags=False
     ),
     "lama": _made_by("lama"),
+    "llmdet-tiny": lambda folder: tiny_checkpoints.grounding_dino(folder, "MMGroundingDino"),
     "llava-1.5-7b": _made_by("image_text_to_text", "llava_checkpoint"),
     "mask2former-swin-small-ade": _made_by("mask2former"),
+    "mm-grounding-dino-tiny": lambda folder: tiny_checkpoints.grounding_dino(folder, "MMGroundingDino"),
     "owlv2-base": tiny_checkpoints.owlv2,
     "qwen2.5-vl-3b-instruct": _made_by("image_text_to_text", "qwen_checkpoint"),
     "rt-detr-r50": _made_by("detr", "rt_detr_checkpoint"),

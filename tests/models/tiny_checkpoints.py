@@ -94,7 +94,8 @@ def clip(folder: Path) -> Path:
     return folder
 
 
-def grounding_dino(folder: Path) -> Path:
+def grounding_dino(folder: Path, kind: str = "GroundingDino") -> Path:
+    """Grounding DINO, or a network of its kind by the beginning of its classes' names."""
     import torch
     import transformers
 
@@ -115,11 +116,16 @@ def grounding_dino(folder: Path) -> Path:
         for part in ("encoder", "decoder")
         for name, value in {"layers": 2, "ffn_dim": 16, "attention_heads": 2, "n_points": 2}.items()
     }
-    config = transformers.GroundingDinoConfig(
+    config = getattr(library, f"{kind}Config")(
         backbone_config=swin.to_dict(), text_config=bert.to_dict(), d_model=32, num_queries=20, **sizes
     )
     torch.manual_seed(0)
-    transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
+    network = getattr(library, f"{kind}ForObjectDetection")(config)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("bias") and "class_embed" in name:  # it starts so low that nothing would be found
+                weight.zero_()
+    network.save_pretrained(folder)
     size = {"shortest_edge": 96, "longest_edge": 192}
     transformers.GroundingDinoImageProcessorPil(size=size).save_pretrained(folder)
     return folder

@@ -308,6 +308,8 @@ LAYOUTS: dict[str, Layout] = {
     "IDEA-Research/grounding-dino-tiny": plain(
         689_359_096, {**PROCESSED, **BERT, "added_tokens.json": 82}, pytorch_model__bin=689_500_000
     ),
+    "iSEE-Laboratory/llmdet_tiny": plain(692_000_000, {**PROCESSED, **BERT}),
+    "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det": plain(692_000_000, {**PROCESSED, **BERT}),
     "google-bert/bert-base-uncased": Layout(
         {"model.safetensors": 440_449_768, "pytorch_model.bin": 440_473_133, "rust_model.ot": 534_240_408},
         (),

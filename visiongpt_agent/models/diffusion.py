@@ -25,6 +25,10 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 """float16 is for GPUs that do not compute in bfloat16; on a CPU the others come first."""
 
 
+STABILITY: Final = (
+    "Free for research, non-commercial use and those with an annual revenue of less than US $1,000,000; "
+    "others need a licence of Stability AI: https://stability.ai/license"
+)
 OPEN_RAIL: Final = "The licence forbids some uses, listed in its attachment A."
 
 

@@ -60,15 +60,15 @@ class GroundingDino(PlacedModel):
         devices=("cuda", "cpu"),
     )
     threshold: float = 0.35
+    _head: ClassVar[str] = "GroundingDinoForObjectDetection"
 
     def __init__(self, network: Any, pixels: Any, tokenizer: Any, placement: Placement) -> None:
         self._network, self._pixels, self._tokenizer, self.placement = network, pixels, tokenizer, placement
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
-        head = "GroundingDinoForObjectDetection"
         network, pixels, tokenizer = read_checkpoint(
-            cls.card, folder, placement, head, "AutoImageProcessor", "AutoTokenizer", halved=_HALVED
+            cls.card, folder, placement, cls._head, "AutoImageProcessor", "AutoTokenizer", halved=_HALVED
         )
         return cls(network, pixels, tokenizer, placement)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visiongpt_agent.models.base import ModelCard
-from visiongpt_agent.models.diffusion import OPEN_RAIL, PipelineModel, diffusion_card, paint
+from visiongpt_agent.models.diffusion import OPEN_RAIL, STABILITY, PipelineModel, diffusion_card, paint
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.weights import Hub
 
@@ -65,8 +65,7 @@ class SdTurbo(PictureFromWords):
             listed="2026-11-30",
             verified=True,
         ),
-        notice="Free for research, non-commercial use and those with an annual revenue of less than US $1,000,000; "
-        "others need a licence of Stability AI: https://stability.ai/license",
+        notice=STABILITY,
     )
     _steps = 4
     _guidance = 0.0

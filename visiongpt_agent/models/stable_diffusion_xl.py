@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from visiongpt_agent.models.base import ModelCard
-from visiongpt_agent.models.diffusion import OPEN_RAIL, diffusion_card
+from visiongpt_agent.models.diffusion import OPEN_RAIL, STABILITY, diffusion_card
 from visiongpt_agent.models.jobs import TEXT_TO_IMAGE
 from visiongpt_agent.models.stable_diffusion import PictureFromWords
 from visiongpt_agent.weights import Hub
@@ -54,15 +54,14 @@ class SdxlTurbo(PictureFromWords):
         name="sdxl-turbo",
         title="SDXL-Turbo",
         job=TEXT_TO_IMAGE,
-        licence="Stability AI Non-Commercial Research Community License",
+        licence="Stability AI Community License",  # of the repository since 2024-07-05
         homepage="https://huggingface.co/stabilityai/sdxl-turbo",
         memory=XL_MEMORY,
         rank=2,
         source=Hub(
             "stabilityai/sdxl-turbo", "main", pipeline=True, variant="fp16", size=6_941_000_000, listed="2026-11-30"
         ),
-        notice="Non-commercial and research use only; commercial use needs a licence of Stability AI: "
-        "https://stability.ai/license",
+        notice=STABILITY,
     )
     _saved_as = "StableDiffusionXLPipeline"
     _steps = 4
