@@ -27,7 +27,7 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
     steps = [*state["earlier"], *state["steps"]]
     held = [step for step in steps if step["verdict"] in HOLDS]
     names = {entry["id"]: f"${k}" for k, entry in enumerate(state["images"], 1)}
-    found = [
+    entries = [
         RegionResult(
             of=_looked_at(step, names),
             tool=step["tool"],
@@ -41,7 +41,7 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
         if step["artifact"]["kind"] == "regions"
     ]
     # A step of an earlier plan that the last one took up again may stand in both.
-    regions = tuple({(region.of, region.tool, region.id): region for region in found}.values())
+    regions = tuple({(region.of, region.tool, region.id): region for region in entries}.values())
     findings = gathered(held, lambda step: _place(step, held, state, names))
     return VisionResult(
         answer=state["answer"],
@@ -91,13 +91,13 @@ def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[Re
 
 def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[ResultImage]:
     """Each original on which a step found regions that no other step went on to use, with those regions drawn."""
-    found: dict[str, list[Step]] = {}
+    by_image: dict[str, list[Step]] = {}
     for step in held:
         artifact = step["artifact"]
         if artifact["kind"] == "regions" and artifact["items"] and not is_used(step, held):
-            found.setdefault(_image_of(step), []).append(step)
+            by_image.setdefault(_image_of(step), []).append(step)
     drawn: list[ResultImage] = []
-    for image, steps in found.items():
+    for image, steps in by_image.items():
         try:
             picture = store.open(image)
             for heat in dict.fromkeys(step["artifact"].get("heat", "") for step in steps):
@@ -109,10 +109,9 @@ def _annotated(held: list[Step], state: AgentState, store: ImageStore) -> list[R
             logger.exception("the regions on %s could not be drawn", image)
             continue
         tools = "+".join(dict.fromkeys(step["tool"] for step in steps))
-        made = Provenance("annotation", tools, parents=(image,))
-        kept = store.add(picture, made)
+        stored = store.add(picture, Provenance("annotation", tools, parents=(image,)))
         title = f"{_stem(steps[0], held, state)}-{tools}"
-        drawn.append(ResultImage(kept.id, "annotated", "", title, kept.width, kept.height, before=image))
+        drawn.append(ResultImage(stored.id, "annotated", "", title, stored.width, stored.height, before=image))
     return drawn
 
 
@@ -145,5 +144,5 @@ def _original(step: Step, steps: list[Step], state: AgentState) -> str:
 
 
 def _report(step: Step) -> StepReport:
-    told = step["error"] or step["artifact"].get("summary", "")
-    return StepReport(step["id"], step["tool"], step["args"], step["model"], step["seconds"], step["verdict"], told)
+    account = step["error"] or step["artifact"].get("summary", "")
+    return StepReport(step["id"], step["tool"], step["args"], step["model"], step["seconds"], step["verdict"], account)

@@ -33,9 +33,9 @@ def to_detections(regions: Regions, kind: type[Any] | None = None) -> Any:
         "mask": regions.masks,
         "data": {"class_name": np.array(regions.labels, dtype=np.str_)},
     }
-    made = kind or _installed()
-    held = inspect.signature(made).parameters
-    return made(**{name: value for name, value in values.items() if name in held})
+    cls = kind or _installed()
+    fields = inspect.signature(cls).parameters
+    return cls(**{name: value for name, value in values.items() if name in fields})
 
 
 def from_detections(detections: Any, size: tuple[int, int], names: Sequence[str] = ()) -> Regions:
@@ -51,10 +51,10 @@ def from_detections(detections: Any, size: tuple[int, int], names: Sequence[str]
         InputError: If the numbers make no regions of such a picture.
     """
     boxes = np.asarray(detections.xyxy, np.float32).reshape(-1, 4)
-    told = (getattr(detections, "data", None) or {}).get("class_name")
+    class_names = (getattr(detections, "data", None) or {}).get("class_name")
     ids = getattr(detections, "class_id", None)
-    if told is not None:
-        labels = tuple(str(name) for name in told)
+    if class_names is not None:
+        labels = tuple(str(name) for name in class_names)
     elif ids is not None and names:
         if len(ids) and not 0 <= int(np.min(ids)) <= int(np.max(ids)) < len(names):
             raise InputError(f"class ids from {np.min(ids)} to {np.max(ids)} need as many names, not {len(names)}")
@@ -75,7 +75,7 @@ def _installed() -> type[Any]:
     import importlib
 
     try:
-        found: type[Any] = importlib.import_module("supervision").Detections
+        cls: type[Any] = importlib.import_module("supervision").Detections
     except ImportError:
         raise InputError("supervision is not installed: pip install supervision") from None
-    return found
+    return cls
