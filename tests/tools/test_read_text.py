@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from visiongpt_agent.models.jobs import TextLine
-from visiongpt_agent.models.rapid_ocr import in_reading_order
+from visiongpt_agent.models.pp_ocr import in_reading_order
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools.base import ToolOutput
 from visiongpt_agent.tools.read_text import read_text

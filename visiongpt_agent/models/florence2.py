@@ -17,7 +17,7 @@ from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.generation import write_tokens
 from visiongpt_agent.models.image_text_to_text import as_phrase
 from visiongpt_agent.models.jobs import CAPTION, OCR, TextLine
-from visiongpt_agent.models.rapid_ocr import in_reading_order
+from visiongpt_agent.models.pp_ocr import in_reading_order
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
