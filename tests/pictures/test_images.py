@@ -442,3 +442,22 @@ def test_a_temporary_store_goes_with_it() -> None:
     assert store.folder.exists()
     store.close()
     assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "another"])
+def test_a_picture_that_is_handed_in_again_is_whole_again(damage: str, tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    kept = store.add(corners())
+    mask = np.ones((1, 20, 40), np.bool_)
+    key = store.add_regions(Regions.from_masks(mask, ("all",)))
+    for path in (store.folder / f"{kept.id}.png", store.folder / f"{key}.npz"):
+        data = path.read_bytes()
+        path.unlink()
+        if damage != "missing":
+            path.write_bytes({"empty": b"", "half": data[: len(data) // 2], "another": png_of(40, 20)}[damage])
+    for again in (store, ImageStore(store.folder)):
+        assert again.add(corners()) == kept
+        assert again.add_regions(Regions.from_masks(mask, ("all",))) == key
+    fresh = ImageStore(store.folder)
+    assert quadrants(fresh.open(kept.id)) == [RED, GREEN, BLUE, WHITE]
+    assert fresh.regions(key).labels == ("all",)

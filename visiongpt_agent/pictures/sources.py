@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.pictures.images import MAX_FILE_BYTES
+from visiongpt_agent.pictures.decoding import MAX_FILE_BYTES
 from visiongpt_agent.pictures.web import fetch, is_web_address
 
 

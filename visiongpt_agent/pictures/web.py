@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from visiongpt_agent.errors import InputError
-from visiongpt_agent.pictures.images import MAX_FILE_BYTES
+from visiongpt_agent.pictures.decoding import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     import httpcore
@@ -30,7 +30,9 @@ Resolve = Callable[[str, int], Iterable[str]]
 Allow = Callable[[str], bool]
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_BEGINNINGS: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6")
+_BEGINNINGS: Final = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4", b"P5", b"P6", b"%PDF-"),
+)
 _ENOUGH_TO_TELL: Final = 12
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _SPECIAL: Final = tuple(  # that some versions of Python take for global
@@ -183,6 +185,8 @@ def _get(pool: httpcore.ConnectionPool, target: SplitResult, most_bytes: int) ->
 
 
 def _looks_like_a_picture(data: bytearray) -> bool:
+    if data[4:8] == b"ftyp":  # AVIF and HEIC
+        return True
     return data.startswith(_BEGINNINGS) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
