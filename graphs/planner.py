@@ -22,7 +22,7 @@ from visiongpt_agent.graphs.planning.lacking import refused_where_lacking
 from visiongpt_agent.graphs.planning.profile import profile_of
 from visiongpt_agent.graphs.planning.prompt import image_lines
 from visiongpt_agent.graphs.resources import Resources
-from visiongpt_agent.graphs.state import HOLDS, AgentState, Step
+from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step
 from visiongpt_agent.llm.plans import tool_calls_of
 from visiongpt_agent.plan import Plan, Refusal, parse_plan
 from visiongpt_agent.redaction import redacted
@@ -86,6 +86,7 @@ class Planner:
             {name: spec.signature for name, spec in own.tools.items() if spec.offered or pointed},
             pointed,
             state["critique"],
+            _documents(state["images"], state["turn"]),
         )
         with own.llm() as llm:
             # A model that only plans is shown every tool that it knows: shown fewer, it bends a request to those that
@@ -95,6 +96,15 @@ class Planner:
             specs = own.offered() if profile_of(llm).tools == "trained" else own.runnable()
             plan = request_plan(llm, [spec.bind(own.store, own.models) for spec in specs.values()], brief, config)
         return refused_where_lacking(plan, own.tools, own.models)
+
+
+def _documents(images: Sequence[ImageEntry], turn: int) -> list[list[int]]:
+    """The pages of each file of several pages that came with a request, as numbers of images."""
+    pages: dict[str, list[int]] = {}
+    for number, entry in enumerate(images, 1):
+        if entry["turn"] == turn and (document := entry.get("document")):
+            pages.setdefault(document, []).append(number)
+    return [numbers for numbers in pages.values() if len(numbers) > 1]
 
 
 def _failed(reason: str) -> Plan:

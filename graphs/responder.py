@@ -54,8 +54,9 @@ class Responder:
         status = overall(steps)
         if missed and status == "done":
             status = "partial"
-        told = [self._reworded(account, state["request"], config), *account.doubts, *missed]
-        return _finished(" ".join(part for part in told if part), status, [*warnings_of(steps), *missed])
+        notes = state.get("notes", [])
+        told = [self._reworded(account, state["request"], config), *account.doubts, *missed, *notes]
+        return _finished(" ".join(part for part in told if part), status, [*warnings_of(steps), *missed, *notes])
 
     def _told_without_tools(self, control: Proposal, state: AgentState) -> tuple[str, Status]:
         if control.tool == "reply" and state["images"] and asks_about_file(state["request"]):

@@ -40,7 +40,8 @@ class ImageEntry(TypedDict):
     """An image of the conversation; the k-th entry is ``$k``.
 
     ``origin`` is ``user`` or the tool that made it, ``title`` the file's name or the tool's, ``turn`` the request it
-    came with, counted from 1. ``page`` is the page of its file, counted from 1, where that has several.
+    came with, counted from 1. ``page`` is the page of its file, counted from 1, where that has several. Pages
+    of one file that came together have the same ``document``.
     """
 
     id: str
@@ -50,6 +51,7 @@ class ImageEntry(TypedDict):
     height: int
     turn: int
     page: NotRequired[int]
+    document: NotRequired[str]
 
 
 class Attempt(TypedDict):
@@ -107,6 +109,7 @@ class AgentState(TypedDict, total=False):
 
     ``steps`` are those of the plan in force, ``earlier`` what was accepted under plans that it replaced. ``refusal`` is
     why the plan declines, None where that is the language model's decision; states of earlier builds have none.
+    ``notes`` say what of the request's files was not looked at.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -123,6 +126,7 @@ class AgentState(TypedDict, total=False):
     answer: str
     status: Status
     warnings: list[str]
+    notes: list[str]
 
 
 class Task(TypedDict):
@@ -140,7 +144,13 @@ class Task(TypedDict):
     settings: dict[str, Any]
 
 
-def fresh_turn(request: str, turn: int, images: list[ImageEntry], pointed: Sequence[Pointed] = ()) -> AgentState:
+def fresh_turn(
+    request: str,
+    turn: int,
+    images: list[ImageEntry],
+    pointed: Sequence[Pointed] = (),
+    notes: Sequence[str] = (),
+) -> AgentState:
     """The input of the graph for a new request of a conversation."""
     return AgentState(
         request=request,
@@ -156,4 +166,5 @@ def fresh_turn(request: str, turn: int, images: list[ImageEntry], pointed: Seque
         answer="",
         status="done",
         warnings=[],
+        notes=list(notes),
     )

@@ -25,10 +25,23 @@ from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.models import jobs
+from visiongpt_agent.pictures.decoding import pages_of
 from visiongpt_agent.pictures.images import ImageStore, Provenance, StoredImage
 from visiongpt_agent.pictures.sources import Sources
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.request import Request, check_mentioned, checked_pointed, checked_request, path_of, title_of
+from visiongpt_agent.request import (
+    MAX_PAGES,
+    Request,
+    check_mentioned,
+    checked_pages,
+    checked_pointed,
+    checked_request,
+    chosen_pages,
+    left_out,
+    page_title,
+    path_of,
+    title_of,
+)
 from visiongpt_agent.settings import Settings
 from visiongpt_agent.state import ConversationStore
 from visiongpt_agent.state.snapshots import (
@@ -158,7 +171,13 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         """The graph that works on the conversations with a name."""
         return self._lasting.graph
 
-    def run(self, request: str, *images: Any, thread_id: str | None = None) -> VisionResult:
+    def run(
+        self,
+        request: str,
+        *images: Any,
+        thread_id: str | None = None,
+        pages: str | int | Sequence[int] = (),
+    ) -> VisionResult:
         """Carry out a request.
 
         Args:
@@ -166,13 +185,15 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             *images: Paths, bytes, data URLs, PIL images, numpy arrays or ``StoredImage`` of this agent's store; ``$1``,
                 ``$2``, ... in the request.
             thread_id: Names a conversation: later requests under the same name can refer to earlier pictures.
+            pages: Which pages or frames to take of files that have several: ``"all"``, a number from 1, several, or a
+                text as ``"1,3-5"``. By default the first, and of a document whose text is asked for all.
 
         Raises:
             InputError: If the request is empty or too long, or a picture cannot be used; nothing is kept then.
             WeightsError: If there is no language model here; says which weights to pull.
         """
         config = RunnableConfig(configurable={"thread_id": thread_id}) if thread_id else None
-        return self.invoke(Request(request=request, images=images), config)
+        return self.invoke(Request(request=request, images=images, pages=pages), config)
 
     def invoke(self, input: Request, config: RunnableConfig | None = None, **kwargs: Any) -> VisionResult:
         """Carry out a request; see :meth:`run`. ``config["configurable"]["thread_id"]`` names a conversation."""
@@ -414,24 +435,45 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         before = newest_snapshot(workspace.graph, thread.id).values
         earlier: list[ImageEntry] = before.get("images", [])
         turn = before.get("turn", 0) + 1
-        sources = list(request.get("images") or ())
+        sources, asked = list(request.get("images") or ()), checked_pages(request.get("pages"))
         if len(earlier) + len(sources) > MAX_IMAGES:
             raise InputError(f"a conversation holds {MAX_IMAGES} images at most: begin a new one")
-        images = [self._image_entry(source, turn, workspace.conversations.images) for source in sources]
+        images, notes = list[ImageEntry](), list[str]()
+        for number, source in enumerate(sources, 1):
+            room = MAX_IMAGES - len(earlier) - len(images) - (len(sources) - number)
+            if isinstance(source, StoredImage):
+                images.append(self._entry_of_stored(source, turn, workspace.conversations.images))
+                continue
+            entries, note = self._image_entries(source, words, asked, turn, room, workspace.conversations.images)
+            images += entries
+            notes += [note] if note else []
         check_mentioned(words, len(earlier) + len(images))
         if self._llm is None and not self.pool.has(jobs.LLM):
             raise WeightsError(f"there is no language model to plan with: {self.pool.remedy(jobs.LLM)}")
         sizes = [(entry["width"], entry["height"]) for entry in (*earlier, *images)]
-        return fresh_turn(words, turn, images, checked_pointed(request.get("pointed"), sizes))
+        return fresh_turn(words, turn, images, checked_pointed(request.get("pointed"), sizes), notes)
 
-    def _image_entry(self, source: Any, turn: int, store: ImageStore) -> ImageEntry:
-        if isinstance(source, StoredImage):
-            return self._entry_of_stored(source, turn, store)
+    def _image_entries(
+        self, source: Any, request: str, asked: Sequence[int], turn: int, room: int, store: ImageStore
+    ) -> tuple[list[ImageEntry], str]:
+        """The pages to take of a picture of a request, at most ``room``, and a sentence for what is left out of it."""
         title = title_of(source)
         content = Sources(self.settings.image_roots, self.settings.web_images).take(source)
-        origin = Provenance("user", title, path=path_of(source))
-        image = store.add(content, origin, name="" if content is source else title)
-        return ImageEntry(id=image.id, origin="user", title=title, width=image.width, height=image.height, turn=turn)
+        pages, name = pages_of(content), "" if content is source else title
+        chosen = chosen_pages(pages, asked, request)
+        taken = chosen[: room if asked else min(room, MAX_PAGES)]
+        entries = list[ImageEntry]()
+        for page in taken:
+            called = title if pages.count == 1 or taken == (1,) else page_title(title, page)
+            image = store.add(content, Provenance("user", called, path=path_of(source)), name=name, page=page)
+            entries.append(
+                ImageEntry(id=image.id, origin="user", title=called, width=image.width, height=image.height, turn=turn)
+            )
+            if pages.count > 1:
+                entries[-1]["page"] = page
+        for entry in entries if len(taken) > 1 else ():
+            entry["document"] = entries[0]["id"]
+        return entries, "" if asked and taken == chosen else left_out(title, pages, len(taken))
 
     def _entry_of_stored(self, image: StoredImage, turn: int, store: ImageStore) -> ImageEntry:
         """A picture of the store again: the result of a tool stays one, so that "the result" in a request finds it."""

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any, Final, TypedDict
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.language.pages import is_about_text, named_pages
+from visiongpt_agent.pictures.decoding import Pages
 from visiongpt_agent.pictures.web import is_web_address, shown
 from visiongpt_agent.plan import clean_string
 
 MAX_REQUEST_CHARACTERS: Final = 4000
 MAX_POINTED: Final = 20
+MAX_PAGES: Final = 20
+"""So many pages of one file are taken without being named."""
 
 
 class Pointed(TypedDict, total=False):
@@ -30,12 +34,14 @@ class Pointed(TypedDict, total=False):
 class Request(TypedDict, total=False):
     """What :meth:`VisionGPT.invoke` takes: the words, and pictures in any form that ``images.decode`` reads.
 
-    ``pointed`` are regions that "this", "these" or "here" in the words mean, as :class:`Pointed`.
+    ``pointed`` are regions that "this", "these" or "here" in the words mean, as :class:`Pointed`. ``pages`` are the
+    pages or frames to take of files that have several: ``"all"``, a number from 1, several, or a text as ``"1,3-5"``.
     """
 
     request: str
     images: Sequence[Any]
     pointed: Sequence[Pointed]
+    pages: str | int | Sequence[int]
 
 
 def checked_request(input: Request) -> str:
@@ -56,6 +62,75 @@ def check_mentioned(request: str, count: int) -> None:
         if not 1 <= int(mentioned) <= count:
             have = "there is none" if count == 0 else "the only one is $1" if count == 1 else f"they are $1 to ${count}"
             raise InputError(f"there is no image ${mentioned}: of the images in this conversation {have}")
+
+
+ALL_PAGES: Final = (0,)
+"""Stands for all pages among :func:`checked_pages`."""
+
+
+def checked_pages(pages: object) -> tuple[int, ...]:
+    """The pages asked for, counted from 1; :data:`ALL_PAGES`, or ``()`` where nothing is asked for.
+
+    Raises:
+        InputError: If it is neither ``"all"`` nor numbers from 1.
+
+    Example:
+        >>> checked_pages("1, 3-5"), checked_pages(2), checked_pages("all"), checked_pages(None)
+        ((1, 3, 4, 5), (2,), (0,), ())
+    """
+    if pages is None or pages == "" or pages == ():
+        return ()
+    parts = pages.split(",") if isinstance(pages, str) else [pages] if isinstance(pages, int) else pages
+    if isinstance(pages, str) and pages.strip().lower() == "all":
+        return ALL_PAGES
+    numbers: list[int] = []
+    for part in parts if isinstance(parts, Sequence) else ():
+        ends = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", str(part))
+        if not ends or isinstance(part, bool):
+            numbers = []
+            break
+        numbers += range(int(ends[1]), int(ends[2] or ends[1]) + 1)
+    if not numbers or min(numbers) < 1:
+        raise InputError('pages are given as "all", as numbers from 1, or as "1,3-5"')
+    return tuple(dict.fromkeys(numbers))
+
+
+def chosen_pages(pages: Pages, asked: Sequence[int], request: str) -> tuple[int, ...]:
+    """Which pages of a file to take: those asked for, all of a document where its text matters, else the first.
+
+    Args:
+        pages: Those that the file has.
+        asked: As :func:`checked_pages` gives them.
+        request: The words; a page that they name is one to take.
+    """
+    every = tuple(range(1, pages.count + 1))
+    if pages.count == 1:
+        return every
+    if asked:
+        return every if tuple(asked) == ALL_PAGES else tuple(asked)
+    is_read = pages.unit == "page" and (is_about_text(request) or named_pages(request, pages.count))
+    return every if is_read else (1,)
+
+
+def left_out(title: str, pages: Pages, taken: int) -> str:
+    """A sentence that says that only the first pages of a file were used, ``""`` where all were."""
+    if taken >= pages.count:
+        return ""
+    some = (
+        f"only the first of {pages.count} {pages.unit}s" if taken == 1 else f"the first {taken} of {pages.count} pages"
+    )
+    return f"Of {'the picture' if title == 'image' else title} I used {some}; pages chooses others."
+
+
+def page_title(title: str, page: int) -> str:
+    """What to call a page of a file.
+
+    Example:
+        >>> page_title("lease.pdf", 2)
+        'lease-page-2.pdf'
+    """
+    stem, dot, suffix = title.rpartition(".")
+    return f"{stem}-page-{page}{dot}{suffix}" if stem else f"{title}-page-{page}"
 
 
 def title_of(source: Any) -> str:

@@ -20,6 +20,7 @@ class Brief:
         catalog: The tools that a plan may name, by name.
         pointed: The regions that the person points at.
         critique: What went wrong with the last plan, ``""`` for a first one.
+        documents: For each file of several pages that came with the request, the numbers of its pages among the images.
     """
 
     request: str
@@ -28,3 +29,4 @@ class Brief:
     catalog: Mapping[str, Signature] = field(default_factory=dict)
     pointed: Sequence[Pointed] = ()
     critique: str = ""
+    documents: Sequence[Sequence[int]] = ()

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from visiongpt_agent.graphs.planning.brief import Brief
+from visiongpt_agent.graphs.planning.every_page import over_pages
 from visiongpt_agent.graphs.planning.file_facts import asks_about_file
 from visiongpt_agent.graphs.planning.file_names import without_paths
 from visiongpt_agent.graphs.planning.instructions import by_tools
@@ -107,6 +108,10 @@ def _edit_by_tool(brief: Brief, plan: PlanFunction) -> Plan:
     return by_tools(plan(brief), brief.catalog)
 
 
+def _read_every_page(brief: Brief, plan: PlanFunction) -> Plan:
+    return over_pages(plan(brief), brief.request, brief.documents)
+
+
 POINTING: Final = Rule("pointing", "remove this, with a box drawn in the picture", _point)
 
 RULES: Final = (
@@ -119,6 +124,7 @@ RULES: Final = (
     Rule("digits", "resize to 1,920 by 1,080", _write_digits),
     Rule("plain edits", "black and white, flip it horizontally, then vertically, then horizontally", _read_plainly),
     Rule("never the opposite", "leave the cat and delete the laundry basket", _never_opposite),
+    Rule("every page", "read the text, with a PDF of three pages", _read_every_page),
     Rule("plain query", "find the blasted walking stick", _look_plainly),
     Rule("edit by tool", "before you flip it, remove the slippers", _edit_by_tool),
 )

@@ -41,6 +41,9 @@ _Append = Annotated[
 _Val = Annotated[
     float, typer.Option("--val", metavar="SHARE", help="With --export: hold out this share for validation: 0.2.")
 ]
+_Pages = Annotated[
+    str, typer.Option("--pages", metavar="PAGES", help="Pages or frames of files that have several: all, 2, or 1,3-5.")
+]
 _Text = Annotated[bool, typer.Option("--text", help="Print only the text and codes that were read, whole.")]
 
 
@@ -58,6 +61,7 @@ def run(
     export: _Export = None,
     append: _Append = False,
     val: _Val = 0.0,
+    pages: _Pages = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
     as_text: _Text = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell plan, steps and verdicts on stderr.")] = False,
@@ -66,7 +70,9 @@ def run(
 
     Exit code 0: done; 3: done in part, declined, failed, or it waits; 2: the request or a picture cannot be used.
     """
-    wanted = _Wanted(request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()))
+    wanted = _Wanted(
+        request, _in_order(images or [], more or []), thread, resume, approve, tuple(ask_before or ()), pages
+    )
     wanted.check()
     if as_json and as_text:
         raise InputError("--json and --text print one thing each: give one of them")
@@ -101,6 +107,7 @@ class _Wanted:
     resume: str
     approve: bool | None
     ask_before: tuple[str, ...]
+    pages: str = ""
 
     @property
     def name(self) -> str:
@@ -174,7 +181,10 @@ def _with_answers(agent: VisionGPT, wanted: _Wanted) -> VisionResult:
     made_up = f"run-{secrets.token_hex(4)}" if wanted.ask_before and not has_person() else ""
     name = wanted.thread or made_up
     config: Any = {"configurable": {"thread_id": name}} if name else None
-    return approved(agent, shown(agent.stream(Request(request=wanted.request or "", images=wanted.images), config)))
+    return approved(
+        agent,
+        shown(agent.stream(Request(request=wanted.request or "", images=wanted.images, pages=wanted.pages), config)),
+    )
 
 
 def _saved(result: VisionResult, out: Path, name: str) -> VisionResult:

@@ -54,9 +54,10 @@ class Run:
         request: What is wanted, in words.
         images: Encoded pictures or data URLs.
         thread: The conversation that it belongs to; one of its own where None.
+        pages: Which pages to take of files that have several, as :class:`~visiongpt_agent.request.Request` has them.
     """
 
-    def __init__(self, request: str, images: Sequence[bytes | str], thread: str | None = None) -> None:
+    def __init__(self, request: str, images: Sequence[bytes | str], thread: str | None = None, pages: str = "") -> None:
         self.id = f"req-{secrets.token_hex(16)}"
         self.thread = thread or f"thread-{secrets.token_hex(16)}"
         self.created = time.time()
@@ -65,7 +66,7 @@ class Run:
         self.events: list[RunEvent] = []
         self.result: VisionResult | None = None
         self.fault: Exception | None = None
-        self._input = Request(request=request, images=images)
+        self._input = Request(request=request, images=images, pages=pages)
         self._agent: VisionGPT | None = None  # while it is at work on this
         self._cancelled = False
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Colours as files mean them: embedded profiles are converted to sRGB, the colours of screens and of all models here."""
+"""Colours as files mean them: embedded profiles are converted to sRGB, the colours of screens and of all models."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.pictures.images import decode
+from visiongpt_agent.request import checked_pages
 from visiongpt_agent.serve.limits import ServeLimits
 from visiongpt_agent.serve.problems import first_fault
 from visiongpt_agent.serve.schemas import NewRequest
@@ -26,6 +27,7 @@ MULTIPART_SCHEMA: Final[dict[str, Any]] = {
         "request": NewRequest.model_json_schema()["properties"]["request"],
         "images": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Picture files."},
         "thread": {"type": "string", "description": "The conversation to go on with."},
+        "pages": NewRequest.model_json_schema()["properties"]["pages"],
     },
     "additionalProperties": False,
 }
@@ -38,6 +40,7 @@ class Intake:
     request: str
     images: Sequence[bytes | str]
     thread: str | None
+    pages: str = ""
 
 
 class Reader:
@@ -72,16 +75,19 @@ class Reader:
             raise InputError("the request is empty: say what you want done")
         if len(intake.images) > self._limits.images:
             raise InputError(f"{len(intake.images)} pictures came, {self._limits.images} are allowed: send fewer")
+        checked_pages(intake.pages)
         await asyncio.to_thread(self._check_pictures, intake.images)
         return intake
 
     async def _multipart(self, request: Request) -> Intake:
         async with request.form(max_files=self._limits.images, max_fields=4) as form:
-            unknown = sorted(set(form) - {"request", "images", "thread"})
+            unknown = sorted(set(form) - {"request", "images", "thread", "pages"})
             if unknown:
-                raise InputError(f"there is no field {unknown[0][:40]!r}: the fields are request, images, thread")
+                raise InputError(
+                    f"there is no field {unknown[0][:40]!r}: the fields are request, images, thread, pages"
+                )
             files = [await _file(part) for part in form.getlist("images")]
-            words = {name: _text(form, name) for name in ("request", "thread") if name in form}
+            words = {name: _text(form, name) for name in ("request", "thread", "pages") if name in form}
             return _intake({**words, "images": []}, files)
 
     def _check_pictures(self, images: Sequence[bytes | str]) -> None:
@@ -113,7 +119,7 @@ def _of_json(body: bytes) -> Intake:
         parsed = NewRequest.model_validate_json(body)
     except ValidationError as error:
         raise InputError(first_fault(error)) from None
-    return Intake(parsed.request, [inline_picture(text) for text in parsed.images], parsed.thread)
+    return Intake(parsed.request, [inline_picture(text) for text in parsed.images], parsed.thread, parsed.pages)
 
 
 def _intake(fields: dict[str, Any], files: Sequence[bytes]) -> Intake:
@@ -121,7 +127,7 @@ def _intake(fields: dict[str, Any], files: Sequence[bytes]) -> Intake:
         parsed = NewRequest.model_validate(fields)
     except ValidationError as error:
         raise InputError(first_fault(error)) from None
-    return Intake(parsed.request, files, parsed.thread)
+    return Intake(parsed.request, files, parsed.thread, parsed.pages)
 
 
 async def _file(part: UploadFile | str) -> bytes:

@@ -51,7 +51,7 @@ async def post_request(
     """Answers with the result; who hangs up before that cancels the request."""
     own.service.check_room()
     intake = await own.reader.read(request)
-    run = own.service.submit(intake.request, intake.images, intake.thread)
+    run = own.service.submit(intake.request, intake.images, intake.thread, intake.pages)
     if not wait or "respond-async" in prefer.lower():
         return _accepted(run)
     try:

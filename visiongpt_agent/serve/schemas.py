@@ -35,6 +35,12 @@ class NewRequest(BaseModel):
     images: list[str] = Field(
         default_factory=list, description="Pictures as base64 or data URLs; never addresses or paths."
     )
+    pages: str = Field(
+        default="",
+        max_length=100,
+        description="Pages or frames to take of files that have several: `all`, `2`, or `1,3-5`; by default the first, "
+        "and of a document whose text is asked for all.",
+    )
     thread: str | None = Field(
         default=None, description="The conversation to go on with: the `thread` of an earlier answer."
     )

@@ -110,13 +110,16 @@ class Service:
         if self.queued >= self.limits.queue:
             raise FullError(f"{self.limits.queue} requests wait already: try again later")
 
-    def submit(self, request: str, images: Sequence[bytes | str] = (), thread: str | None = None) -> Run:
+    def submit(
+        self, request: str, images: Sequence[bytes | str] = (), thread: str | None = None, pages: str = ""
+    ) -> Run:
         """Accept a request; it begins when its turn comes.
 
         Args:
             request: What is wanted, in words.
             images: Encoded pictures or data URLs.
             thread: The conversation to go on with; a new one where None.
+            pages: Which pages to take of files that have several.
 
         Raises:
             UnknownError: If there is no such conversation, or it has expired.
@@ -127,7 +130,7 @@ class Service:
         self.expire()
         with self._lock:
             self.check_room()
-            run = Run(request, images, thread)
+            run = Run(request, images, thread, pages)
             conversation = self._conversation(run, new=thread is None)
             conversation.runs.append(run)
             self._runs[run.id] = run
