@@ -65,24 +65,33 @@ class Argument:
         kinds: What it takes, e.g. ``(Kind.STRING, Kind.IMAGE)`` for a style given by name or by picture.
         required: Whether a plan must give it.
         default: Its value where a plan leaves it out.
-        choices: The strings allowed; empty where any string is.
+        choices: The values allowed; empty where any of its kinds is.
     """
 
     name: str
     kinds: tuple[Kind, ...]
     required: bool = True
     default: Value = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[str | int | float | bool, ...] = ()
 
 
 @dataclass(frozen=True)
 class Signature:
-    """A tool as the planner sees it: its name, arguments, what it returns, and a few words of what it is for."""
+    """A tool as the planner sees it.
+
+    Attributes:
+        tool: Its name in a plan.
+        arguments: In their order.
+        returns: The kind of its output.
+        summary: A few words of what it is for.
+        name: What it is called outside of plans, where that name cannot stand in one; else empty.
+    """
 
     tool: str
     arguments: tuple[Argument, ...]
     returns: Kind
     summary: str
+    name: str = ""
 
     def argument(self, name: str) -> Argument | None:
         return next((a for a in self.arguments if a.name == name), None)
@@ -263,7 +272,7 @@ def _check_arguments(proposal: Proposal, signature: Signature, outputs: Sequence
         if isinstance(value, Ref):
             _check_ref(proposal, known, value, outputs, images)
         elif not _fits(value, known):
-            wanted = " or ".join([f'"{choice}"' for choice in known.choices] or known.kinds)
+            wanted = " or ".join([format_value(choice) for choice in known.choices] or known.kinds)
             raise PlanError(f"{proposal.tool}.{name} takes {wanted}, not {format_value(value)}")
 
 
@@ -284,6 +293,10 @@ def _check_ref(proposal: Proposal, argument: Argument, ref: Ref, outputs: Sequen
 def _fits(value: Value, argument: Argument) -> bool:
     if value is None:
         return not argument.required and argument.default is None
+    if argument.choices and not (isinstance(value, tuple) and Kind.STRINGS in argument.kinds):
+        return any(
+            value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in argument.choices
+        )
     if isinstance(value, bool):
         return Kind.BOOLEAN in argument.kinds
     if isinstance(value, int):
@@ -291,7 +304,7 @@ def _fits(value: Value, argument: Argument) -> bool:
     if isinstance(value, float):
         return Kind.NUMBER in argument.kinds
     if isinstance(value, str):
-        return Kind.STRING in argument.kinds and (not argument.choices or value in argument.choices)
+        return Kind.STRING in argument.kinds
     return Kind.STRINGS in argument.kinds
 
 

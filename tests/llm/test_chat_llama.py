@@ -144,6 +144,16 @@ def test_tool_choice(tiny_chat: ChatLlama, tools: list[Tool], choice: str, first
     assert answer.tool_calls[0]["name"] == (first or answer.tool_calls[0]["name"])
 
 
+def test_a_tool_is_called_by_its_own_name_though_plans_cannot_hold_it(tiny_chat: ChatLlama) -> None:
+    search = {"name": "web-search", "description": "Search.", "parameters": {"type": "object", "properties": {}}}
+
+    answer = tiny_chat.bind_tools([search], tool_choice="web-search", images=0).invoke("Hello")
+
+    assert isinstance(answer, AIMessage)
+    assert answer.text == "#1 = web_search()"
+    assert [call["name"] for call in answer.tool_calls] == ["web-search"]
+
+
 def test_tool_choice_must_name_a_tool(tiny_chat: ChatLlama, tools: list[Tool]) -> None:
     with pytest.raises(InputError, match="tool_choice 'fly' is not one of the tools"):
         tiny_chat.bind_tools(tools, tool_choice="fly")

@@ -9,8 +9,8 @@ from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.llm.signatures import signature_of
-from visiongpt_agent.plan import Argument, Kind, Signature
+from visiongpt_agent.llm.signatures import signature_of, signatures_of
+from visiongpt_agent.plan import Argument, Kind, Signature, parse_plan
 
 
 class Blur(BaseModel):
@@ -108,17 +108,63 @@ def test_a_tool_with_its_own_signature_is_believed() -> None:
         ({"type": "object"}, r"odd\.value cannot stand in a plan: it is object"),
         ({"type": "array", "items": {"type": "number"}}, r"odd\.value cannot stand in a plan: it is a list of number"),
         ({}, r"odd\.value cannot stand in a plan: it is any type"),
-        ({"enum": [1, 2], "type": "integer"}, r"odd\.value .*1 is no choice"),
-        ({"enum": ['a "b"'], "type": "string"}, r"odd\.value .*is no choice"),
+        ({"enum": ['a "b"'], "type": "string"}, r"odd\.value .*none of its choices"),
         ({"type": "string", "default": {"a": 1}}, r"odd\.value .*its default is \{'a': 1\}"),
     ],
 )
-def test_what_a_plan_cannot_hold(schema: dict[str, Any], message: str) -> None:
-    odd = {"name": "odd", "description": "", "parameters": {"type": "object", "properties": {"value": schema}}}
+def test_what_a_plan_cannot_hold_is_left_out_where_it_may_be(schema: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError, match=message):
-        signature_of(odd)
+        signature_of(odd(value=schema, required=["value"]))
+    assert signature_of(odd(value=schema, plain={"type": "string"})).arguments == (
+        Argument("plain", (Kind.STRING,), False),
+    )
 
 
-def test_a_name_that_plans_cannot_hold() -> None:
-    with pytest.raises(PlanError, match="'web-search' cannot stand in a plan"):
-        signature_of({"name": "web-search", "description": "", "parameters": {"type": "object", "properties": {}}})
+def odd(name: str = "odd", required: list[str] | None = None, **properties: dict[str, Any]) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": properties, "required": required or []}
+    return {"name": name, "description": "", "parameters": parameters}
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind", "choices"),
+    [
+        ({"enum": [1, 2, 5], "type": "integer"}, Kind.INTEGER, (1, 2, 5)),
+        ({"enum": [0.5, 2], "type": "number"}, Kind.NUMBER, (0.5, 2)),
+        ({"const": 7}, Kind.INTEGER, (7,)),
+        ({"enum": ["a", 'a "b"']}, Kind.STRING, ("a",)),
+        ({"type": ["string", "null"]}, Kind.STRING, ()),
+        ({"anyOf": [{"enum": ["auto"]}, {"type": "integer"}]}, Kind.STRING, ()),
+    ],
+)
+def test_choices_of_any_kind(schema: dict[str, Any], kind: Kind, choices: tuple[Any, ...]) -> None:
+    (argument,) = signature_of(odd(value=schema)).arguments
+
+    assert (argument.kinds[0], argument.choices) == (kind, choices)
+
+
+def test_a_plan_keeps_to_choices_that_are_numbers() -> None:
+    catalog = {"odd": signature_of(odd(value={"enum": [1, 5]}, on={"enum": [True]}))}
+
+    parse_plan("#1 = odd(value=5, on=true)").check(catalog, 0)
+    for wrong in ("value=2", 'value="5"', "value=true", "on=1"):
+        with pytest.raises(PlanError, match=r"odd\.(value takes 1 or 5|on takes true)"):
+            parse_plan(f"#1 = odd({wrong})").check(catalog, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("web-search", "web_search"), ("maps.route", "maps_route"), ("3d", "_3d"), ("fly", "fly")]
+)
+def test_a_name_that_plans_cannot_hold_is_written_otherwise(name: str, plain: str) -> None:
+    signature = signature_of(odd(name))
+
+    assert (signature.tool, signature.name) == (plain, name if name != plain else "")
+
+
+def test_no_list_is_refused_for_one_tool() -> None:
+    whole, part = odd("whole", text={"type": "string"}), odd("part", ["box"], box={"type": "object"})
+
+    assert [signature.tool for signature in signatures_of([part, whole])] == ["whole"]
+    with pytest.raises(PlanError, match=r"part\.box"):
+        signatures_of([part])
+    with pytest.raises(PlanError, match="two tools are called a_b"):
+        signatures_of([odd("a-b"), odd("a.b")])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.language.english import singular
 from visiongpt_agent.plan import Signature
 from visiongpt_agent.training.examples import parse_examples, written_examples
 from visiongpt_agent.training.records import HeldOut
@@ -51,6 +53,34 @@ def test_all_examples_check(own: tuple[Signature, ...]) -> None:
         example.plan.check(catalogue, len(example.images))
         for number, image in enumerate(example.images, 1):
             assert image.startswith((f"${number} user ", f"${number} result of ")), image
+
+
+def test_no_plan_holds_a_mark_of_the_templates() -> None:
+    assert [example.request for example in written_examples() if re.search(r"[{}|~]", str(example.plan))] == []
+
+
+def test_what_a_plan_looks_for_is_said_in_the_request() -> None:
+    invented = [
+        (example.request, query)
+        for example in written_examples()
+        for proposal in example.plan
+        if isinstance(query := proposal.args.get("query"), str)
+        if query not in OTHERWISE and not said(query, example.request)
+    ]
+
+    assert invented == []
+
+
+OTHERWISE = {"person", "person without helmet"}
+"""Queries for what requests say in other words: people, anybody, w/o."""
+
+
+def said(query: str, request: str) -> bool:
+    """Whether a request has half of the words of a query, by their beginnings."""
+    words = re.findall(r"[^\W_]+", query.casefold())
+    spoken = re.findall(r"[^\W_]+", request.casefold())
+    beginnings = {form[:4] for word in spoken for form in (word, singular(word))}
+    return sum(word[:4] in beginnings for word in words) * 2 >= len(words)
 
 
 def test_there_are_examples_of_every_tool_and_of_both_control_actions(own: tuple[Signature, ...]) -> None:

@@ -29,6 +29,7 @@ from visiongpt_agent.plan import (
     Proposal,
     Ref,
     Signature,
+    format_value,
     parse_plan,
     source,
 )
@@ -150,7 +151,7 @@ class PlanRules:
 def _plain_values(argument: Argument) -> list[str]:
     """What an argument takes beside references, as regular expressions."""
     if argument.choices:
-        return [f'"{_escape(choice)}"' for choice in argument.choices]
+        return [_escape(format_value(choice)) for choice in argument.choices]
     plain = {
         Kind.STRING: _string(MAX_STRING),
         Kind.STRINGS: rf"\[{_string(MAX_STRING)}(, {_string(MAX_STRING)}){{0,{MAX_LIST - 1}}}\]",

@@ -26,7 +26,7 @@ from visiongpt_agent.llm.decoding import PlanDecoder
 from visiongpt_agent.llm.fitting import Fitted, Turn, fitted
 from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
-from visiongpt_agent.llm.signatures import ToolLike, signature_of
+from visiongpt_agent.llm.signatures import ToolLike, signatures_of
 from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Signature
 from visiongpt_agent.prompts import planner_system, planner_user
 
@@ -130,10 +130,10 @@ class LocalChat(BaseChatModel):
             ``"1"``, ``"2"``, ... and references as ``"$1"``, ``"#2"``.
 
         Raises:
-            PlanError: If a tool takes an argument that a plan cannot hold.
+            PlanError: If no tool is left that a plan can call; those that take what a plan cannot hold are left out.
             InputError: If ``tool_choice`` names none of the tools.
         """
-        signatures = [signature_of(tool) for tool in tools]
+        signatures = signatures_of(tools)
         return self.bind(tools=signatures, tool_choice=_chosen(tool_choice, signatures), images=images, **kwargs)
 
     def _generate(
@@ -182,7 +182,8 @@ class LocalChat(BaseChatModel):
         if tools:
             plan, usage, shown = self._plan(turns, tools, tool_choice, images, settings)
             if images is not None or plan.control is None:
-                yield _plan_chunk(plan, usage, {"model_name": self.model_name, **_left_out(shown)})
+                names = {tool.tool: tool.name for tool in tools if tool.name}
+                yield _plan_chunk(plan, names, usage, {"model_name": self.model_name, **_left_out(shown)})
                 return
         yield from self._prose_chunks(turns, stop or self.stop or [], settings)
 
@@ -283,9 +284,10 @@ def _chosen(choice: str | Mapping[str, Any] | bool | None, tools: Sequence[Signa
         return None
     if choice in (True, "any", "required"):
         return "any"
-    if choice not in [tool.tool for tool in tools]:
-        raise InputError(f"tool_choice {choice!r} is not one of the tools {', '.join(tool.tool for tool in tools)}")
-    return str(choice)
+    named = {tool.name or tool.tool: tool.tool for tool in tools}
+    if choice not in named:
+        raise InputError(f"tool_choice {choice!r} is not one of the tools {', '.join(named)}")
+    return named[str(choice)]
 
 
 def turns_of(messages: Sequence[BaseMessage]) -> list[Turn]:
@@ -345,9 +347,14 @@ def _left_out(shown: Fitted) -> dict[str, Any]:
     return {"left_out": left_out}
 
 
-def _plan_chunk(plan: Plan, usage: UsageMetadata, metadata: Mapping[str, Any]) -> ChatGenerationChunk:
+def _plan_chunk(
+    plan: Plan, names: Mapping[str, str], usage: UsageMetadata, metadata: Mapping[str, Any]
+) -> ChatGenerationChunk:
+    """The answer that holds a plan; ``names`` are those of tools that are called otherwise outside of plans."""
     calls = [
-        tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+        tool_call_chunk(
+            name=names.get(call["name"], call["name"]), args=json.dumps(call["args"]), id=call["id"], index=index
+        )
         for index, call in enumerate(tool_calls_of(plan))
     ]
     message = AIMessageChunk(
