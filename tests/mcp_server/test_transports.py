@@ -157,7 +157,7 @@ async def test_over_http_no_client_sees_what_is_anothers(pool: ModelPool) -> Non
     photo = base64.b64encode(png((64, 48))).decode()
     with served(pool) as url:
         async with client(url) as owner, client(url) as other:
-            turned = (await owner.call_tool("transform_image", {"image": photo, "rotate": 180})).structuredContent
+            turned = (await owner.call_tool("transform_image", {"image": photo, "width": 32})).structuredContent
             asked = (await owner.call_tool("visiongpt", {"request": "turn it", "images": [photo]})).structuredContent
             assert turned
             assert asked
