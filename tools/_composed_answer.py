@@ -19,6 +19,7 @@ from visiongpt_agent.language.english import count_phrase, join, number_word, pl
 from visiongpt_agent.language.vocabulary import read_query
 from visiongpt_agent.models.jobs import VQA
 from visiongpt_agent.pictures.colors import name_color, parse_color
+from visiongpt_agent.pictures.materials import coloured, painted_share, to_lab_picture
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools._composed_caption import confirmed
 from visiongpt_agent.tools.base import Models, ToolOutput
@@ -31,6 +32,8 @@ _MAIN, _SECOND = 0.45, 0.25
 _SURE: Final = 0.5
 """The score of a detection from which its colour is worth telling."""
 _SAMPLES: Final = 400
+_HUED: Final = 0.3
+"""Share of a thing's paint that must have a hue for its hues alone to be told: dark and pale, it is the same paint."""
 _LINES_TOLD: Final = 4
 
 
@@ -142,8 +145,17 @@ def _colour(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
 
 
 def _colours(image: Image.Image, outline: Regions) -> list[tuple[str, float]]:
-    """The plain colours within an outline by their share of it, 0 to 1, the largest first."""
-    pixels = np.asarray(image.convert("RGB"))[outline.union_mask()]
+    """The plain colours of a thing by their share of its paint, 0 to 1, the largest first.
+
+    Shadow, chrome, tyre and glass on a thing with a hue are no paint; see :mod:`visiongpt_agent.pictures.materials`.
+    """
+    mask, rgb = outline.union_mask(), np.asarray(image.convert("RGB"))
+    lab = to_lab_picture(rgb)
+    paint = mask & (painted_share(lab, mask) > 0.5)
+    hued = paint & coloured(lab)
+    if np.count_nonzero(hued) >= _HUED * np.count_nonzero(paint):
+        paint = hued
+    pixels = rgb[paint if paint.any() else mask]
     sample = pixels[np.linspace(0, len(pixels) - 1, min(_SAMPLES, len(pixels))).astype(int)]
     names = Counter(name_color((int(r), int(g), int(b))).split()[-1] for r, g, b in sample)  # dark red is red
     return [(name, count / len(sample)) for name, count in names.most_common()]

@@ -117,3 +117,21 @@ def test_faults_are_caught(ball: tuple[Image.Image, Regions]) -> None:
     assert "the regions are green, not blue" in problems(green)
     assert "outside the regions changed" in problems(Image.new("RGB", image.size, "blue"))
     assert "100x100 pixels instead of 200x200" in problems(image.resize((100, 100)))
+
+
+def test_chrome_and_tyres_keep_their_colour() -> None:
+    image = Image.new("RGB", (120, 80), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((10, 10, 109, 49), fill=(190, 20, 25))
+    draw.rectangle((10, 50, 109, 69), fill=(25, 25, 26))
+    mask = np.zeros((1, 80, 120), np.bool_)
+    mask[0, 10:70, 10:110] = True
+    regions = Regions.from_masks(mask, ("motorcycle",))
+    output = recolor_regions(image, regions, "blue")
+    assert recolor_regions.problems({"image": image, "regions": regions, "color": "blue"}, output) == []
+    assert output.summary == "I changed the colour of one motorcycle to blue. What has another colour on it stayed."
+    after = output.value
+    assert isinstance(after, Image.Image)
+    pixels = np.asarray(after, np.int16)
+    assert pixels[30, 60, 2] > pixels[30, 60, 0] + 80
+    assert pixels[60, 60].tolist() == [25, 25, 26]
