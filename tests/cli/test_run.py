@@ -168,4 +168,4 @@ def test_regions_are_exported_beside_the_pictures(
     assert ran.out.splitlines()[-3:] == ["Regions:", "  visiongpt-out/coco", "  visiongpt-out/yolo"]
     annotations = json.loads((tmp_path / "visiongpt-out/coco/annotations.json").read_text())
     assert [category["name"] for category in annotations["categories"]] == ["cup"]
-    assert annotations["images"][0]["file_name"] == "coffee.png"
+    assert annotations["images"][0]["file_name"] == "coffee.jpg"
