@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,23 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         InputError: If the folder is not writable or the disk is full; says which, and what to do.
     """
+    _write(path, data, os.replace)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file as :func:`write_atomically` does, unless the name is taken, by whichever thread or process.
+
+    Returns:
+        Whether the file was written.
+
+    Raises:
+        InputError: If the folder is not writable or the disk is full; says which, and what to do.
+    """
+    return _write(path, data, _claim)
+
+
+def _write(path: Path, data: bytes, name: Callable[[str, Path], None]) -> bool:
+    """Write a file beside its place, then ``name`` it; False where the name is taken and may not be replaced."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,14 +53,29 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
+        name(temporary, path)
         sync_folder(path.parent)
+    except FileExistsError:
+        if path.parent.is_dir():
+            return False
+        raise InputError(f"{path} cannot be written: {path.parent} is no folder; name another folder") from None
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}; {remedy(error)}") from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+    return True
+
+
+def _claim(temporary: str, path: Path) -> None:
+    """Give a file a name that is free; the system sees to it that only one can have it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: hold the name, then fill it
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        os.replace(temporary, path)
 
 
 def sync_folder(folder: Path) -> None:

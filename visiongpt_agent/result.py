@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from visiongpt_agent.files import remove_leftovers, write_atomically
+from visiongpt_agent.files import remove_leftovers, write_new
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -224,7 +225,9 @@ class VisionResult:
         return side_by_side(self.store.open(self.images[index].before), self.picture(index))
 
     def save(self, folder: str | Path) -> VisionResult:
-        """Write the pictures as PNG files and return the result with their paths.
+        """Write the pictures as PNG files, tagged sRGB, and return the result with their paths.
+
+        A name that another picture has is never taken: several threads and processes may save into one folder.
 
         Raises:
             InputError: If the folder cannot be written.
@@ -233,13 +236,14 @@ class VisionResult:
             return self
         import io
 
+        from visiongpt_agent.pictures.color_profiles import srgb_profile
+
         target, saved = Path(folder).expanduser(), list[ResultImage]()
         remove_leftovers(target)
         for image in self.images:
             buffer = io.BytesIO()
-            self.store.open(image.id).save(buffer, "PNG", compress_level=3)
-            path = _free_path(target, image.title, buffer.getvalue())
-            write_atomically(path, buffer.getvalue())
+            self.store.open(image.id).save(buffer, "PNG", compress_level=3, icc_profile=srgb_profile())
+            path = _written(target, image.title, buffer.getvalue())
             saved.append(replace(image, path=str(path)))
         return replace(self, images=tuple(saved))
 
@@ -301,12 +305,13 @@ def _placed(entry: dict[str, Any]) -> dict[str, Any]:
     return placed
 
 
-def _free_path(folder: Path, title: str, data: bytes) -> Path:
-    """A name that no other picture has: a file is only ever replaced by the same bytes."""
+def _written(folder: Path, title: str, data: bytes) -> Path:
+    """Write a picture under the first name that no other picture has; one that holds these bytes already is its own."""
     stem = re.sub(r"[^\w.-]+", "_", title).strip("._-")[:80].encode()[:200].decode(errors="ignore") or "picture"
-    names: Sequence[str] = (f"{stem}.png", *(f"{stem}-{n}.png" for n in range(2, 10_000)))
-    for name in names:
-        path = folder / name
-        if not path.exists() or (path.stat().st_size == len(data) and path.read_bytes() == data):
+    for number in itertools.count(1):
+        path = folder / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
+        if not path.exists() and write_new(path, data):
             return path
-    return folder / f"{stem}-{abs(hash(data))}.png"
+        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+            return path
+    raise AssertionError("numbers do not end")
