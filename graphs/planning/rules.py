@@ -20,6 +20,7 @@ from visiongpt_agent.graphs.planning.file_facts import asks_about_file
 from visiongpt_agent.graphs.planning.file_names import without_paths
 from visiongpt_agent.graphs.planning.instructions import by_tools
 from visiongpt_agent.graphs.planning.missing_images import missing_image
+from visiongpt_agent.graphs.planning.named_images import on_named_image
 from visiongpt_agent.graphs.planning.numbers import in_digits
 from visiongpt_agent.graphs.planning.opposites import never_opposite
 from visiongpt_agent.graphs.planning.plain_edits import read_plainly
@@ -100,6 +101,11 @@ def _never_opposite(brief: Brief, plan: PlanFunction) -> Plan:
     return never_opposite(brief.request, lambda words: plan(replace(brief, request=words)), brief.catalog)
 
 
+def _take_named_image(brief: Brief, plan: PlanFunction) -> Plan:
+    made = plan(brief)
+    return on_named_image(made, brief.request, brief.images) if len(brief.images) == brief.image_count else made
+
+
 def _look_plainly(brief: Brief, plan: PlanFunction) -> Plan:
     return without_feelings(plan(brief))
 
@@ -122,6 +128,7 @@ RULES: Final = (
     Rule("file facts", "what are the dimensions of this image?", _know_file),
     Rule("file names", "segment the objects in resources/x.png", _name_images),
     Rule("digits", "resize to 1,920 by 1,080", _write_digits),
+    Rule("named image", "flip the first result, of three images", _take_named_image),
     Rule("plain edits", "black and white, flip it horizontally, then vertically, then horizontally", _read_plainly),
     Rule("never the opposite", "leave the cat and delete the laundry basket", _never_opposite),
     Rule("every page", "read the text, with a PDF of three pages", _read_every_page),
