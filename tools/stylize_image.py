@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from PIL import Image, ImageOps
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.models.jobs import STYLE, STYLE_FILTER, StyleFilter, Stylizer
+from visiongpt_agent.language.english import join
+from visiongpt_agent.models.jobs import (
+    STYLE,
+    STYLE_FILTER,
+    TEXT_EMBEDDING,
+    StyleFilter,
+    Stylizer,
+    TextEmbedder,
+)
 from visiongpt_agent.pictures.likeness import common_structure, contrast, mean_difference
 from visiongpt_agent.pictures.transparency import edit_colors, flatten, visible
 from visiongpt_agent.plan import Kind
@@ -36,6 +45,7 @@ _ALIASES: Final = {
     "pastel color": "pastel",
 }
 """Other words for a style, only where results on photos do look like it."""
+_OFFERED: Final = 3
 _FLAT: Final = 4.0
 _SECOND_SIDE: Final = 256
 _FILTERS_APART, _NETWORKS_APART = 9.0, 32.0
@@ -61,7 +71,7 @@ def stylize_image(image: Image.Image, style: str | Image.Image, *, models: Model
         The picture, same size; transparent where it was transparent.
 
     Raises:
-        ToolError: If the style is not known; the message lists those that are.
+        ToolError: If the style is not known; the message names the three nearest.
     """
     job, chosen = _choose(style, models)
     painted = edit_colors(image, lambda rgb: _paint(rgb, job, chosen, models))
@@ -133,7 +143,18 @@ def _choose(style: str | Image.Image, models: Models) -> tuple[str, str | Image.
     for name, job in known.items():
         if wanted and _reduced(name) == wanted:
             return job, name
-    raise ToolError(f"the style {style[:60]!r} is not known here: choose one of {', '.join(known)}, or give a picture")
+    nearest = join(_nearest(wanted or style, list(known), models), "or")
+    raise ToolError(f"the style {style[:60]!r} is not known here: the nearest are {nearest}; or give a picture of it")
+
+
+def _nearest(wanted: str, names: Sequence[str], models: Models) -> list[str]:
+    """The three styles that are likest to what was wanted: by what the words mean, else by their letters."""
+    if models.has(TEXT_EMBEDDING):
+        with models.use(TEXT_EMBEDDING, TextEmbedder) as embedder:
+            rows = embedder.embed([wanted, *names])
+        order = sorted(range(len(names)), key=lambda i: -float(rows[0] @ rows[i + 1]))
+        return [names[i] for i in order[:_OFFERED]]
+    return difflib.get_close_matches(wanted, names, n=_OFFERED, cutoff=0.0)
 
 
 def _known(models: Models) -> dict[str, str]:

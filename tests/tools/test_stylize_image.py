@@ -38,12 +38,20 @@ def test_names_people_use(pool: ModelPool, photo: Photo, style: str, name: str, 
     assert bool(output.uncertain) == ("Gogh" in style)
 
 
-@pytest.mark.parametrize("style", ["Picasso", "", "painting", "photorealistic"])
-def test_unknown_styles_are_told_with_the_known_ones(pool: ModelPool, photo: Photo, style: str) -> None:
-    with pytest.raises(
-        ToolError, match=r"not known here: choose one of pencil sketch, .*starry night.*or give a picture"
-    ):
+@pytest.mark.parametrize(
+    ("style", "near"),
+    [
+        ("Picasso", ""),
+        ("", ""),
+        ("photorealistic", ""),
+        ("a Japanese print", "woodblock print"),
+        ("comics page", "cartoon"),
+    ],
+)
+def test_of_an_unknown_style_the_three_nearest_are_told(pool: ModelPool, photo: Photo, style: str, near: str) -> None:
+    with pytest.raises(ToolError, match=r"not known here: the nearest are [^,]+, [^,]+ or [^,]+; or give") as told:
         stylize_image(photo("chelsea"), style, models=pool)
+    assert near in str(told.value)
 
 
 def test_the_style_of_a_picture(pool: ModelPool, photo: Photo) -> None:
