@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
+from math import atan2, hypot, pi
 from statistics import median
 from typing import Final, NamedTuple, TypeVar
 
@@ -48,10 +49,13 @@ def in_reading_order(entries: Sequence[T], corners: Callable[[T], Corners]) -> l
     """The entries in the order of reading.
 
     Args:
-        entries: Lines of an upright page, in any order.
-        corners: Gives the corners ``(x, y)`` of one, in pixels.
+        entries: Lines of one page, in any order.
+        corners: Gives the corners ``(x, y)`` of one in pixels, clockwise from where its text begins: a page that is
+            upside down or on its side is read the way that most of its text runs.
     """
-    lines = [_Line(place, *_box(corners(entry))) for place, entry in enumerate(entries)]
+    places = [corners(entry) for entry in entries]
+    turn = _quarter_turns(places)
+    lines = [_Line(place, *_box([_turned(point, turn) for point in own])) for place, own in enumerate(places)]
     return [entries[line.place] for line in _ordered(lines)]
 
 
@@ -122,6 +126,20 @@ def _rows(lines: list[_Line]) -> list[list[_Line]]:
         else:
             row.append(line)
     return [sorted(row, key=lambda line: line.left) for row in rows]
+
+
+def _quarter_turns(places: Sequence[Corners]) -> int:
+    """The quarter turns clockwise, 0 to 3, by which most of the text is turned, weighted by its length."""
+    lengths = [0.0] * 4
+    for (x1, y1), (x2, y2), *_ in places:
+        lengths[round(atan2(y2 - y1, x2 - x1) / (pi / 2)) % 4] += hypot(x2 - x1, y2 - y1)
+    return lengths.index(max(lengths))
+
+
+def _turned(point: Sequence[float], turns: int) -> tuple[float, float]:
+    """A point on the page turned back by quarter turns, round the origin."""
+    x, y = point
+    return ((x, y), (y, -x), (-x, -y), (-y, x))[turns]
 
 
 def _same_row(one: _Line, other: _Line) -> bool:

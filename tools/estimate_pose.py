@@ -49,12 +49,14 @@ def estimate_pose(image: Image.Image, *, models: Models) -> ToolOutput:
     with models.use(POSE, PoseEstimator) as estimator:
         points, joints = estimator.keypoints(flatten(image), people.boxes), estimator.joints
     keypoints = [_named(person, joints) for person in points]
-    blind = sum(1 for person in keypoints if len(person) < len(joints) / 2)
+    hidden = sum(1 for person in keypoints if len(person) < len(joints) / 2)
     return ToolOutput(
         people,
         f"I found the body keypoints of {count_phrase(len(people), 'person')}.",
         models=(detector, models.name(POSE)),
-        uncertain=(f"Of {count_phrase(blind, 'person')} fewer than half of the joints can be seen.",) if blind else (),
+        uncertain=(f"Of {count_phrase(hidden, 'person')} fewer than half of the joints can be seen.",)
+        if hidden
+        else (),
         facts={"keypoints": keypoints},
     )
 
@@ -120,9 +122,10 @@ def a_second_look_agrees(image: Image.Image, output: ToolOutput, models: Models)
     boxes[:, [0, 2]] = picture.width - boxes[:, [2, 0]]
     with models.use(POSE, PoseEstimator) as estimator:
         points, joints = estimator.keypoints(ImageOps.mirror(picture), boxes), estimator.joints
-    off = [
+    off = [  # of people who are mostly hidden that is told already
         _off(known, again, joints, box, picture.width)
         for known, again, box in zip(keypoints, points, boxes, strict=True)
+        if len(known) >= len(joints) / 2
     ]
     if any(distance > _OFF for distance in off):
         yield "a second look sees the joints elsewhere"

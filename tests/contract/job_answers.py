@@ -106,6 +106,10 @@ def _foreground(model: Any, image: Image.Image) -> Any:
     return _shares(model.matte(image), (image.height, image.width))
 
 
+def _people(model: Any, image: Image.Image) -> Any:
+    return _shares(model.matte(image), (image.height, image.width))
+
+
 def _classes(model: Any, image: Image.Image) -> Any:
     probabilities = _shares(model.classify(image), (len(model.classes),))
     assert abs(float(probabilities.sum()) - 1) < 0.01
@@ -206,6 +210,7 @@ _ASK: dict[str, Callable[[Any, Image.Image], Any]] = {
     jobs.DETECTION_FACES: lambda model, image: _regions(model.detect(image), image, ("face",)),
     jobs.SEGMENTATION_PROMPTABLE: _promptable,
     jobs.SEGMENTATION_FOREGROUND: _foreground,
+    jobs.SEGMENTATION_PEOPLE: _people,
     jobs.SEGMENTATION_SEMANTIC: _semantic,
     jobs.CLASSIFICATION: _classes,
     jobs.IMAGE_FEATURES: _features,

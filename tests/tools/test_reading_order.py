@@ -64,3 +64,15 @@ def test_a_page_is_read_in_order(name: str) -> None:
     for seed in range(3):
         shuffled = random.Random(seed).sample(places, len(places))
         assert "".join(place[0] for place in in_reading_order(shuffled, corners)) == expected
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_page_is_read_the_way_that_its_text_runs(quarters: int) -> None:
+    upright = {"one": (0, 0, 90, 10), "two": (0, 20, 80, 30), "three": (0, 40, 85, 50)}
+    page = {}
+    for text, (x1, y1, x2, y2) in upright.items():
+        corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+        for _ in range(quarters):
+            corners = [(100 - y, x) for x, y in corners]  # clockwise
+        page[text] = corners
+    assert in_reading_order(sorted(page), lambda text: page[text]) == ["one", "two", "three"]

@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.checkpoints import read_onnx
 from visiongpt_agent.models.jobs import DETECTION_FACES
-from visiongpt_agent.pictures.tiles import Window, windows
+from visiongpt_agent.pictures.tiles import Pixels, Window, cut, windows
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.weights import Packaged
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Pixels = npt.NDArray[np.uint8]
 
 _FULL, _SHORT = "blazeface_full_range.onnx", "blazeface_short_range.onnx"
 _PROPOSED: Final = 0.5
@@ -52,7 +49,7 @@ class _Network:
 
     def look(self, rgb: Pixels, window: Window, least: float) -> tuple[FloatArray, FloatArray]:
         """The faces in a window, surest first: boxes ``xyxy`` ``(N, 4)`` in the picture's pixels, scores ``(N,)``."""
-        given = _cut(rgb, window, self.side).astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
+        given = cut(rgb, window, self.side).astype(np.float32).transpose(2, 0, 1)[None] / 127.5 - 1
         raw, logits = self.session.run(["boxes", "scores"], {"image": np.ascontiguousarray(given, np.float32)})
         scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))
         order = np.flatnonzero(scores >= least)
@@ -169,24 +166,6 @@ def _anchors(side: int, *grids: tuple[int, int]) -> FloatArray:
         middles = (np.stack([columns, rows], axis=-1).reshape(-1, 2) + 0.5) / cells
         layers.append(np.repeat(middles, number, axis=0).astype(np.float32))
     return np.concatenate(layers)
-
-
-def _cut(rgb: Pixels, window: Window, side: int) -> Pixels:
-    """A window of a picture as uint8 ``(side, side, 3)``, black where it reaches out of the picture."""
-    import cv2
-
-    left, top, length = round(window.left), round(window.top), max(1, round(window.side))
-    canvas = np.zeros((side, side, 3), np.uint8)
-    part = rgb[max(0, top) : max(0, top + length), max(0, left) : max(0, left + length)]
-    if not part.size:
-        return canvas
-    factor = side / length
-    x, y = (min(side - 1, round(max(0, -start) * factor)) for start in (left, top))
-    across, down = (max(1, round(part.shape[axis] * factor)) for axis in (1, 0))
-    across, down = min(across, side - x), min(down, side - y)
-    shrinks = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    canvas[y : y + down, x : x + across] = cv2.resize(np.ascontiguousarray(part), (across, down), interpolation=shrinks)
-    return canvas
 
 
 def _mirrored(box: FloatArray, width: int) -> FloatArray:

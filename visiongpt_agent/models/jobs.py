@@ -23,6 +23,7 @@ DETECTION_OPEN_VOCABULARY: Final = "detection.open_vocabulary"
 DETECTION_FACES: Final = "detection.faces"
 SEGMENTATION_PROMPTABLE: Final = "segmentation.promptable"
 SEGMENTATION_FOREGROUND: Final = "segmentation.foreground"
+SEGMENTATION_PEOPLE: Final = "segmentation.people"
 SEGMENTATION_SEMANTIC: Final = "segmentation.semantic"
 CLASSIFICATION: Final = "classification"
 IMAGE_FEATURES: Final = "features.image"
@@ -99,6 +100,14 @@ class ForegroundSegmenter(Protocol):
 
     def matte(self, image: Image.Image) -> FloatArray:
         """How much each pixel belongs to the foreground, float32 ``(H, W)`` from 0 to 1."""
+        ...
+
+
+class PeopleSegmenter(Protocol):
+    """``segmentation.people``."""
+
+    def matte(self, image: Image.Image) -> FloatArray:
+        """How much each pixel belongs to a person, float32 ``(H, W)`` from 0 to 1."""
         ...
 
 

@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Model, ModelCard, Placement
 from visiongpt_agent.models.jobs import OCR, TextLine
 from visiongpt_agent.models.text_boxes import crop, joined, scale_and_tiles, side_by_side
+from visiongpt_agent.pictures.tiles import Pixels
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.weights import Installed, Wheel
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Pixels = npt.NDArray[np.uint8]
 
 _V4: Final = "rapidocr_onnxruntime/models"
 _V4_DETECTOR, _V4_RECOGNISER = f"{_V4}/ch_PP-OCRv4_det_infer.onnx", f"{_V4}/ch_PP-OCRv4_rec_infer.onnx"

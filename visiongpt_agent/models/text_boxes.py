@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from visiongpt_agent.pictures.tiles import starts
+from visiongpt_agent.pictures.tiles import Pixels, starts
 from visiongpt_agent.regions import FloatArray
-
-Pixels = npt.NDArray[np.uint8]
 
 _READS_BEST_AT: Final = 1600
 """Longer side, in pixels, to which smaller pictures are enlarged: small lettering is then read with fewer mistakes."""

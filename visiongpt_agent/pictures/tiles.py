@@ -6,6 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
 
 
 class Window(NamedTuple):
@@ -42,3 +45,21 @@ def starts(length: float, side: float, overlap: float) -> list[float]:
         return [(length - side) / 2]
     count = math.ceil((length - side) / (side * (1 - overlap))) + 1
     return [float(start) for start in np.linspace(0, length - side, count)]
+
+
+def cut(rgb: Pixels, window: Window, side: int) -> Pixels:
+    """A window of a picture as uint8 ``(side, side, 3)``, black where it reaches out of the picture."""
+    import cv2
+
+    left, top, length = round(window.left), round(window.top), max(1, round(window.side))
+    canvas = np.zeros((side, side, 3), np.uint8)
+    part = rgb[max(0, top) : max(0, top + length), max(0, left) : max(0, left + length)]
+    if not part.size:
+        return canvas
+    factor = side / length
+    x, y = (min(side - 1, round(max(0, -start) * factor)) for start in (left, top))
+    across, down = (max(1, round(part.shape[axis] * factor)) for axis in (1, 0))
+    across, down = min(across, side - x), min(down, side - y)
+    shrinks = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    canvas[y : y + down, x : x + across] = cv2.resize(np.ascontiguousarray(part), (across, down), interpolation=shrinks)
+    return canvas
