@@ -68,6 +68,54 @@ def log() -> Log:
 Maker = Callable[..., type[Model]]
 
 
+class _Fake(Model):
+    """A model that logs what is done with it; :func:`make` sets what each is like."""
+
+    log: ClassVar[Log]
+    moves: ClassVar[bool]
+    measured: ClassVar[int]
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+
+    @classmethod
+    def load(cls, folder: Path | None, placement: Placement) -> Self:
+        log, name = cls.log, cls.card.name
+        log.events.append(f"load {name} {placement.device} {placement.dtype}")
+        before = log.alive.get(name)
+        log.alive_at_load.append(before is not None and before() is not None)
+        if log.loads_that_fail.get(name, 0) > 0:
+            log.loads_that_fail[name] -= 1
+            raise OUT
+        loaded = cls(placement)
+        log.alive[name] = weakref.ref(loaded)
+        return loaded
+
+    def place(self) -> str:
+        assert self.placement
+        return f"{self.placement.device} {self.placement.dtype}"
+
+    def work(self) -> str:
+        if self.place() not in self.log.works_in.get(self.card.name, {self.place()}):
+            self.log.ran_out.release()
+            activations = np.ones(10)
+            raise RuntimeError(f"CUDA out of memory ({len(activations)})")
+        return self.place()
+
+    def measure(self) -> int:
+        return self.measured
+
+    def to(self, device: str) -> bool:
+        if self.moves:
+            assert self.placement
+            self.log.events.append(f"move {self.card.name} {device}")
+            self.placement = Placement(device, self.placement.dtype)
+        return self.moves
+
+    def close(self) -> None:
+        self.log.events.append(f"close {self.card.name}")
+
+
 @pytest.fixture
 def make(log: Log) -> Maker:
     def maker(
@@ -80,56 +128,9 @@ def make(log: Log) -> Maker:
         measured: int = 0,
         job: str = "",
     ) -> type[Model]:
-        class Fake(Model):
-            card: ClassVar[ModelCard] = ModelCard(
-                name=name,
-                title=name,
-                jobs=(job or name,),
-                licence="MIT",
-                homepage="",
-                memory=kilobytes * KB,
-                dtypes=dtypes,
-                devices=devices,
-            )
-
-            def __init__(self, placement: Placement) -> None:
-                self.placement = placement
-
-            @classmethod
-            def load(cls, folder: Path | None, placement: Placement) -> Self:
-                log.events.append(f"load {name} {placement.device} {placement.dtype}")
-                before = log.alive.get(name)
-                log.alive_at_load.append(before is not None and before() is not None)
-                if log.loads_that_fail.get(name, 0) > 0:
-                    log.loads_that_fail[name] -= 1
-                    raise OUT
-                made = cls(placement)
-                log.alive[name] = weakref.ref(made)
-                return made
-
-            def place(self) -> str:
-                return f"{self.placement.device} {self.placement.dtype}"
-
-            def work(self) -> str:
-                if self.place() not in log.works_in.get(name, {self.place()}):
-                    log.ran_out.release()
-                    activations = np.ones(10)
-                    raise RuntimeError(f"CUDA out of memory ({len(activations)})")
-                return self.place()
-
-            def measure(self) -> int:
-                return measured
-
-            def to(self, device: str) -> bool:
-                if moves:
-                    log.events.append(f"move {name} {device}")
-                    self.placement = Placement(device, self.placement.dtype)
-                return moves
-
-            def close(self) -> None:
-                log.events.append(f"close {name}")
-
-        return Fake
+        jobs, memory = (job or name,), kilobytes * KB
+        card = ModelCard(name, name, jobs, "MIT", "", memory=memory, dtypes=dtypes, devices=devices)
+        return type("Fake", (_Fake,), {"card": card, "log": log, "moves": moves, "measured": measured})
 
     return maker
 

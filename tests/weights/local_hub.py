@@ -95,6 +95,13 @@ class LocalHub:
         return [path.split("/", 5)[5] for path in self.requests if path.startswith("GET /cdn/")]
 
 
+def _gate(name: str, token: str) -> tuple[int, str, str]:
+    """The refusal of a gated repository: to nobody in particular, or to one who was not let in."""
+    if token:
+        return 403, "GatedRepo", f"Access to model {name} is restricted and you are not in the authorized list."
+    return 401, "GatedRepo", f"Access to model {name} is restricted. You must be authenticated to access it."
+
+
 @contextmanager
 def running() -> Iterator[LocalHub]:
     """A hub that listens on a free port of this machine."""
@@ -166,13 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         if is_api:
             return None
         if repository.gated and token not in repository.readers:
-            if not token:
-                return (
-                    401,
-                    "GatedRepo",
-                    f"Access to model {name} is restricted. You must be authenticated to access it.",
-                )
-            return 403, "GatedRepo", f"Access to model {name} is restricted and you are not in the authorized list."
+            return _gate(name, token)
         file = "/".join(rest[2:])
         if file not in repository.files or file in repository.lost:
             return 404, "EntryNotFound", "Entry not found"
