@@ -166,7 +166,8 @@ class ChatLlamaCpp(LocalChat):
             raise _RefusedError(f"{self.url}{path} answered {error.code}: {reason}") from error
         except (URLError, TimeoutError, ConnectionError) as error:
             raise WeightsError(
-                f"no language model answers at {self.url} ({getattr(error, 'reason', error)})"
+                f"no language model answers at {self.url} ({getattr(error, 'reason', error)}): start it, or set "
+                "VISIONGPT_LLM to another"
             ) from error
         except ValueError as error:
             raise WeightsError(f"{self.url}{path} answered with something other than JSON") from error

@@ -96,9 +96,9 @@ def _fill_copies(model: Any, missing: Collection[str], copies: Mapping[str, str]
 
 def _require_complete(model: Any, missing: Collection[str]) -> None:
     """Refuse a network whose parameters or persistent buffers were not all in the checkpoint."""
-    lost = sorted(name for name in {*missing} & model.state_dict().keys() if not name.endswith(_COUNTERS))
-    if lost:
-        raise _UnfitError(f"{len(lost)} weights are missing, {lost[0]} among them")
+    absent = sorted(name for name in {*missing} & model.state_dict().keys() if not name.endswith(_COUNTERS))
+    if absent:
+        raise _UnfitError(f"{len(absent)} weights are missing, {absent[0]} among them")
 
 
 def _read_processor(kind: Any, folder: Path) -> Any:
@@ -131,9 +131,9 @@ def read_pipeline(
         place = _folder(folder)
         if not (place / "model_index.json").is_file():
             raise _UnfitError("it has no model_index.json")
-        held = json.loads((place / "model_index.json").read_text(encoding="utf-8")).get("_class_name")
-        if held != (saved_as or kind):
-            raise _UnfitError(f"it holds a {held}")
+        stored = json.loads((place / "model_index.json").read_text(encoding="utf-8")).get("_class_name")
+        if stored != (saved_as or kind):
+            raise _UnfitError(f"it holds a {stored}")
         with _quiet_pipelines():
             pipeline = getattr(diffusers, kind).from_pretrained(
                 place,
@@ -197,14 +197,14 @@ def read_tensors(card: ModelCard, folder: Path | None, name: str) -> dict[str, A
     import torch
 
     try:
-        held = torch.load(_folder(folder) / name, map_location="cpu", weights_only=True)
+        stored = torch.load(_folder(folder) / name, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged file raises almost anything
         raise unusable(card, folder, _fault(folder) or error) from error
-    if not isinstance(held, dict):
-        raise unusable(card, folder, f"{name} holds a {type(held).__name__}")
-    return held
+    if not isinstance(stored, dict):
+        raise unusable(card, folder, f"{name} holds a {type(stored).__name__}")
+    return stored
 
 
 def read_onnx(card: ModelCard, folder: Path | None, name: str, *, small: bool = False) -> Any:

@@ -83,10 +83,10 @@ class ClipSeg(PlacedModel):
         longest = self._network.config.text_config.max_position_embeddings
         for first in range(0, len(words), _BATCH):
             texts = [f"a photo of {word.lower()}" for word in words[first : first + _BATCH]]
-            given = self._tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+            tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
             with torch.inference_mode():
                 out = self._network(
-                    pixel_values=picture.expand(len(texts), -1, -1, -1), **given.to(self.placement.device)
+                    pixel_values=picture.expand(len(texts), -1, -1, -1), **tokens.to(self.placement.device)
                 )
             scores = out.logits.float().sigmoid().cpu().numpy()
             yield from np.asarray(scores, np.float32).reshape(len(texts), *scores.shape[-2:])

@@ -100,7 +100,7 @@ class ControlNet(Model):
         """
         pipeline = self._pipelines[control]
         width, height = working_size(structure.size, native_side(pipeline))
-        made = paint(
+        painted = paint(
             pipeline,
             self.card,
             seed=seed,
@@ -111,7 +111,7 @@ class ControlNet(Model):
             num_inference_steps=_STEPS,
             guidance_scale=_GUIDANCE,
         )
-        return made.resize(structure.size)
+        return painted.resize(structure.size)
 
 
 def _with_network(pipeline: Any, network: Any) -> Any:

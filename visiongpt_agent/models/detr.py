@@ -140,13 +140,13 @@ def classified(
         threshold: Least score of a box.
     """
     best, score = scores.argmax(axis=1), scores.max(axis=1)
-    kept = np.flatnonzero((score >= threshold) & np.array([bool(names[number]) for number in best]))
-    middle, half = boxes[kept, :2], boxes[kept, 2:] / 2
+    queries = np.flatnonzero((score >= threshold) & np.array([bool(names[number]) for number in best]))
+    middle, half = boxes[queries, :2], boxes[queries, 2:] / 2
     corners = np.concatenate([middle - half, middle + half], axis=1) * np.array([*size, *size], np.float32)
-    return Regions.clipped(size, corners, [names[number] for number in best[kept]], score[kept]).nms(_SAME_OBJECT)
+    return Regions.clipped(size, corners, [names[number] for number in best[queries]], score[queries]).nms(_SAME_OBJECT)
 
 
 def _coco(name: str) -> str:
     """The COCO class of a checkpoint's label; ``""`` for one that is none, as the gaps in COCO's numbers."""
-    known = _SPELT.get(name, name)
-    return known if known in COCO else ""
+    spelling = _SPELT.get(name, name)
+    return spelling if spelling in COCO else ""

@@ -129,13 +129,13 @@ class EfficientNetLite(Model):
 
         network = self._network
         hidden = network._swish(network._bn0(network._conv_stem(inputs)))
-        found = []
+        predictions = []
         for number, block in enumerate(network._blocks[: max(_TAPS) + 1]):
             hidden = block(hidden)
             if number in _TAPS:
                 near = avg_pool2d(hidden, 3, stride=1, padding=1, count_include_pad=False)
-                found.append(adaptive_avg_pool2d(near, grid))
-        return torch.cat(found, dim=1)
+                predictions.append(adaptive_avg_pool2d(near, grid))
+        return torch.cat(predictions, dim=1)
 
     def _tensor(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         import torch

@@ -138,11 +138,11 @@ def _tidy(mask: Bytes) -> BoolArray:
     areas = stats[1:, cv2.CC_STAT_AREA]
     large = 1 + np.flatnonzero(areas >= _LEAST_PIECE * areas.max())
     outlines, _ = cv2.findContours(np.isin(pieces, large).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    kept = np.isin(pieces, large).astype(np.uint8)
+    cleaned = np.isin(pieces, large).astype(np.uint8)
     for outline in outlines:  # fill holes below 0.5 % of the thing
         if cv2.contourArea(outline) < 0.005 * areas.max():
-            cv2.drawContours(kept, [outline], -1, 1, -1)
-    return np.asarray(kept == 1, np.bool_)
+            cv2.drawContours(cleaned, [outline], -1, 1, -1)
+    return np.asarray(cleaned == 1, np.bool_)
 
 
 def _areas(smooth: Bytes) -> npt.NDArray[np.int32]:

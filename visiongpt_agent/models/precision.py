@@ -26,19 +26,19 @@ def halve(network: Any, parts: Sequence[str], dtype: str) -> None:
     """
     import torch
 
-    wanted = getattr(torch, dtype)
-    if wanted == torch.float32:
+    target = getattr(torch, dtype)
+    if target == torch.float32:
         return
 
     def cast_inputs(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        return _cast(args, wanted), _cast(kwargs, wanted)
+        return _cast(args, target), _cast(kwargs, target)
 
     def cast_outputs(_: Any, __: Any, out: Any) -> Any:
         return _cast(out, torch.float32)
 
     for name in parts:
         part = network.get_submodule(name)
-        part.to(wanted)
+        part.to(target)
         part.register_forward_pre_hook(cast_inputs, with_kwargs=True)
         part.register_forward_hook(cast_outputs)
 

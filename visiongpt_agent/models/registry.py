@@ -102,9 +102,9 @@ class Registry:
 
     def usable(self, card: ModelCard) -> str:
         """Why a model cannot be used here, with the remedy; ``""`` if it can."""
-        lost = [name for name in card.modules if not _importable(name)]
-        if lost:
-            return f"{card.name} needs {', '.join(lost)}: {_install(card)}"
+        missing = [name for name in card.modules if not _importable(name)]
+        if missing:
+            return f"{card.name} needs {', '.join(missing)}: {_install(card)}"
         state = self.store.state(card)
         return "" if state.present else f"{card.name}: {state.reason}; {self.store.remedy(card)}"
 

@@ -54,7 +54,7 @@ class MaskPainter(PipelineModel):
         window = window_around(mask, native)
         hole = Image.fromarray(mask).convert("L").crop(window)
         width, height = working_size(hole.size, native)
-        made = paint(
+        painted = paint(
             self._pipeline,
             self.card,
             seed=seed,
@@ -68,7 +68,7 @@ class MaskPainter(PipelineModel):
             **self._also,
         )
         filled = rgb.copy()
-        filled.paste(made.resize(hole.size), window[:2], hole)
+        filled.paste(painted.resize(hole.size), window[:2], hole)
         return filled
 
 

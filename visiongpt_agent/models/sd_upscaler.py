@@ -96,7 +96,7 @@ class StableDiffusionUpscaler(Model):
         height, width = tile.shape[:2]
         below, right = _fitting(height) - height, _fitting(width) - width
         padded = np.pad(tile, ((0, below), (0, right), (0, 0)), mode="symmetric")
-        made = paint(
+        painted = paint(
             self._pipeline,
             self.card,
             seed=seed,
@@ -106,7 +106,7 @@ class StableDiffusionUpscaler(Model):
             guidance_scale=1.0,
             noise_level=_NOISE,
         )
-        enlarged: FloatArray = np.asarray(made, np.float32)
+        enlarged: FloatArray = np.asarray(painted, np.float32)
         return enlarged[: height * self.factor, : width * self.factor]
 
 

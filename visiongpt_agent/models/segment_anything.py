@@ -92,15 +92,15 @@ class SegmentAnything(Model):
         import torch
         from segment_anything import SamPredictor
 
-        wanted = torch.from_numpy(np.array(boxes, np.float32).reshape(-1, 4))
-        masks = np.zeros((len(wanted), image.height, image.width), np.bool_)
-        if not len(wanted) or _is_strip(image):
+        prompts = torch.from_numpy(np.array(boxes, np.float32).reshape(-1, 4))
+        masks = np.zeros((len(prompts), image.height, image.width), np.bool_)
+        if not len(prompts) or _is_strip(image):
             return masks
         looking = SamPredictor(self._network)  # one a call: it keeps the picture, and threads share the network
         looking.set_image(np.array(image.convert("RGB")))
-        places = looking.transform.apply_boxes_torch(wanted, looking.original_size).to(looking.device)
+        places = looking.transform.apply_boxes_torch(prompts, looking.original_size).to(looking.device)
         step = _at_once(image)
-        for first in range(0, len(wanted), step):
+        for first in range(0, len(prompts), step):
             batch = slice(first, first + step)
             three, quality, _ = looking.predict_torch(None, None, boxes=places[batch])
             best = quality.argmax(dim=1)

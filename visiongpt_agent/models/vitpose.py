@@ -75,15 +75,15 @@ class VitPose(PlacedModel):
 
         rgb = np.asarray(image.convert("RGB"))
         frames = [Frame.around(box, self._width / self._height) for box in boxes]
-        found = [np.zeros((0, len(self.joints), 3), np.float32)]
+        poses = [np.zeros((0, len(self.joints), 3), np.float32)]
         for start in range(0, len(frames), _AT_ONCE):
             some = frames[start : start + _AT_ONCE]
             crops = np.stack([crop(rgb, frame, self._width, self._height) for frame in some])
             with torch.inference_mode():
-                given = torch.from_numpy(crops).to(self.placement.device)
-                maps = self._network(given).heatmaps.float().cpu().numpy()
-            found.append(peaks(maps, some))
-        return np.concatenate(found)
+                batch = torch.from_numpy(crops).to(self.placement.device)
+                maps = self._network(batch).heatmaps.float().cpu().numpy()
+            poses.append(peaks(maps, some))
+        return np.concatenate(poses)
 
 
 def crop(rgb: Any, frame: Frame, width: int, height: int) -> FloatArray:

@@ -66,15 +66,15 @@ class YoloPose(Model):
 
     def keypoints(self, image: Image.Image, boxes: FloatArray) -> FloatArray:
         """float32 ``(N, len(joints), 3)``: x and y in pixels and a score from 0 to 1, for boxes ``xyxy`` ``(N, 4)``."""
-        wanted = np.asarray(boxes, np.float32).reshape(-1, 4)
-        joints = np.zeros((len(wanted), len(self.joints), 3), np.float32)
-        joints[..., :2] = ((wanted[:, :2] + wanted[:, 2:]) / 2)[:, None]
-        if not len(wanted):
+        places = np.asarray(boxes, np.float32).reshape(-1, 4)
+        joints = np.zeros((len(places), len(self.joints), 3), np.float32)
+        joints[..., :2] = ((places[:, :2] + places[:, 2:]) / 2)[:, None]
+        if not len(places):
             return joints
         answer = self._network.look(image)
         scores = answer.scores.max(axis=1)
         there = np.flatnonzero(scores >= _FAINTEST)
-        for box, person in matches(image.size, wanted, answer.boxes[there], scores[there]):
+        for box, person in matches(image.size, places, answer.boxes[there], scores[there]):
             joints[box] = answer.points[there[person]]
         return joints
 

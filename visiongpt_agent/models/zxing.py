@@ -39,16 +39,16 @@ class ZXing(Model):
         """The codes as (format, content with its corners in pixels), from top to bottom, each place once."""
         import zxingcpp
 
-        found: list[tuple[str, TextLine]] = []
+        codes: list[tuple[str, TextLine]] = []
         for picture, factor in _sizes(image):
             for code in zxingcpp.read_barcodes(np.array(picture.convert("L"))):
                 if code.valid and code.text:
                     read = _name(code), TextLine(code.text, 1.0, _corners(code.position, factor))
-                    if not any(_is_same(read, other) for other in found):
-                        found.append(read)
-            if found:
+                    if not any(_is_same(read, other) for other in codes):
+                        codes.append(read)
+            if codes:
                 break
-        return sorted(found, key=lambda code: min(y for _, y in code[1].corners))
+        return sorted(codes, key=lambda code: min(y for _, y in code[1].corners))
 
 
 def _sizes(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:

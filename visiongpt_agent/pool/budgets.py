@@ -51,8 +51,8 @@ class Budgets:
             return {}
         devices = here if wanted in ("auto", "cuda") else [device for device in here if device == wanted]
         if not devices:
-            found = f"finds only {', '.join(here)}" if here else "finds no CUDA device here"
-            raise InputError(f"VISIONGPT_DEVICE is {wanted}, but torch {found}; set it to cpu or auto")
+            finding = f"finds only {', '.join(here)}" if here else "finds no CUDA device here"
+            raise InputError(f"VISIONGPT_DEVICE is {wanted}, but torch {finding}; set it to cpu or auto")
         return {device: self._bytes(device, _CUDA_MEMORY_SHARE) for device in devices}
 
     def of(self, device: str) -> int:

@@ -274,8 +274,8 @@ class ModelPool:
 
     def _stand_ins(self) -> dict[str, str]:
         """By job, the model that last served this thread, where that was not the first choice."""
-        found: dict[str, str] = self._thread.__dict__.setdefault("stand_ins", {})
-        return found
+        stand_ins: dict[str, str] = self._thread.__dict__.setdefault("stand_ins", {})
+        return stand_ins
 
     def _acquire(self, model: type[Model]) -> Entry:
         """An entry that is loaded and counted as used by this thread."""
@@ -522,13 +522,13 @@ class ModelPool:
                 failure = bare(error)
                 _log.warning("%s ran out of memory on %s", entry.model.card.name, entry.where.device)
         name = entry.model.card.name
-        lost = ModelMemoryError(
+        exhaustion = ModelMemoryError(
             f"{name} ran out of memory ({str(failure).partition(chr(10))[0][:120]}); "
             "try a smaller picture, or choose a smaller model"
         )
         if entry.loaded is None:  # the last way was to load it anew, and it failed
-            self._give_up(entry, lost)
-        raise lost from failure
+            self._give_up(entry, exhaustion)
+        raise exhaustion from failure
 
     def _ways(self, entry: Entry) -> Iterator[None]:
         """The ways to do a call, each brought about before it is yielded: as it is, with more memory, elsewhere."""
@@ -550,12 +550,12 @@ class ModelPool:
             self._waiting.until(lambda: len(entry.holders) <= 1, entry.model.card)
             before, entry.loaded, entry.bytes = entry.loaded, None, 0  # who wants it from now on waits for the load
             entry.asked = time.monotonic()
-            left = entry.where.device
+            former = entry.where.device
         if before is not None:
             self._close(before)
         del before
         gc.collect()
-        empty_cache(left)
+        empty_cache(former)
         try:
             failure = self._load_at(entry, placement)
         except BaseException as error:
