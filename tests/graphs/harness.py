@@ -14,10 +14,11 @@ from PIL import Image
 
 from tests.scripted import ScriptedChat
 from visiongpt_agent.graphs.build import Graph, build_graph
+from visiongpt_agent.graphs.loop.waves import plain_args
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
-from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
+from visiongpt_agent.graphs.state import AgentState, ImageEntry, Step, Verdict, fresh_turn
 from visiongpt_agent.pictures.images import ImageStore, Provenance
-from visiongpt_agent.plan import Kind, Proposal
+from visiongpt_agent.plan import Kind, Proposal, parse_plan
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools import catalog
 from visiongpt_agent.tools.base import ToolOutput, ToolSpec, vision_tool
@@ -56,6 +57,27 @@ def asking(store: ImageStore, *pictures: Image.Image, turn: int = 1) -> AgentSta
             ImageEntry(id=kept.id, origin="user", title="a.png", width=kept.width, height=kept.height, turn=turn)
         )
     return fresh_turn("do as planned", turn, entries)
+
+
+def planned(plan: str, verdict: Verdict = "accepted") -> list[Step]:
+    """The steps of a plan, all with one verdict and no result, as far as rules about plans look at them."""
+    return [
+        Step(
+            round=1,
+            id=proposal.id,
+            tool=proposal.tool,
+            args=plain_args(proposal),
+            inputs={},
+            model="",
+            seconds=0.0,
+            verdict=verdict,
+            artifact={},
+            error="",
+            cause="",
+            attempts=[],
+        )
+        for proposal in parse_plan(plan)
+    ]
 
 
 def logging_tool(name: str, log: Path, act: Callable[[], None] = lambda: None) -> ToolSpec:
