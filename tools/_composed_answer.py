@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.language.english import count_phrase, join, number_word, place_of, plural
+from visiongpt_agent.language import sentences
+from visiongpt_agent.language.english import count_phrase, join, number_word, place_of, plural, sentence
 from visiongpt_agent.language.vocabulary import read_query
 from visiongpt_agent.models.jobs import VQA
 from visiongpt_agent.pictures.colors import name_color, parse_color
@@ -39,9 +40,10 @@ _LINES_TOLD: Final = 4
 
 @dataclass(frozen=True)
 class _Answer:
-    """The answer in a few words, what it goes by, and the models and doubts behind it."""
+    """The answer in a few words and as a sentence, what it goes by, and the models and doubts behind it."""
 
-    said: str
+    words: str
+    sentence: str
     by: str
     models: tuple[str, ...]
     doubts: tuple[str, ...] = ()
@@ -72,17 +74,16 @@ def compose_answer(image: Image.Image, question: str, models: Models) -> ToolOut
         asked = _asked(question, match) if match else None
         if asked is not None:
             found = answer(image, asked, models)
-            told = f'Going by {found.by}, to "{question}" the answer is: {found.said}.'
             return ToolOutput(
-                found.said,
-                told,
+                found.words,
+                found.sentence,
                 models=found.models,
                 uncertain=(*found.doubts, *asked.doubts),
                 facts={"composed": found.by},
             )
     raise ToolError(
-        f'"{question}" needs a model that answers by looking: {models.remedy(VQA)}. Without one I can say how many, '
-        "whether there are any, where, what colour, and what is written."
+        f"it needs a model that answers by looking: {models.remedy(VQA)}. Without one I can say how many, whether "
+        "there are any, where, what colour, and what is written."
     )
 
 
@@ -103,45 +104,51 @@ def _asked(question: str, match: re.Match[str]) -> _Asked | None:
 def _many(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
     found, output, noun = _look_for(image, asked.what, models)
     count = number_word(len(found)) if len(found) else f"none, as far as I find {plural(noun)}"
-    return _Answer(count, "detection", output.models, output.uncertain)
+    told = f"I count {count_phrase(len(found), noun)}." if len(found) else f"I find no {plural(noun)}."
+    return _Answer(count, told, "detection", output.models, output.uncertain)
 
 
 def _any(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
     found, output, noun = _look_for(image, asked.what, models)
     said = f"yes, {count_phrase(len(found), noun)}" if len(found) else f"no, I find no {noun}"
-    return _Answer(said, "detection", output.models, output.uncertain)
+    verb = "is" if len(found) == 1 else "are"
+    told = f"Yes, there {verb} {count_phrase(len(found), noun)}." if len(found) else sentence(said)
+    return _Answer(said, told, "detection", output.models, output.uncertain)
 
 
 def _where(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
     found, output, noun = _look_for(image, asked.what, models)
     if not len(found):
-        return _Answer(f"nowhere that I find, I see no {noun}", "detection", output.models, output.uncertain)
+        words, told = f"nowhere that I find, I see no {noun}", f"I see no {noun}."
+        return _Answer(words, told, "detection", output.models, output.uncertain)
     tally = Counter(place_of(box, found.size) for box in found.boxes)
     places = list(tally) if len(found) == 1 else [f"{number_word(count)} {place}" for place, count in tally.items()]
-    return _Answer(f"{join(places)} of the picture", "detection", output.models, output.uncertain)
+    words = f"{join(places)} of the picture"
+    told = f"The {noun} is {words}." if len(found) == 1 else f"I see {count_phrase(len(found), noun)}: {words}."
+    return _Answer(words, told, "detection", output.models, output.uncertain)
 
 
 def _colour(image: Image.Image, asked: _Asked, models: Models) -> _Answer:
     found, output, noun = _look_for(image, asked.what, models)
     if "person" in found.labels:
-        raise ToolError(f"people have many colours at once; for a model that answers by looking: {models.remedy(VQA)}")
+        raise _unknown("people have many colours at once", models)
     if not len(found):
-        return _Answer(f"none that I can tell, I see no {noun}", "detection", output.models, output.uncertain)
+        words, told = f"none that I can tell, I see no {noun}", f"I see no {noun}."
+        return _Answer(words, told, "detection", output.models, output.uncertain)
     if found.confidence is not None and found.confidence.max() < _SURE:
-        raise ToolError(
-            f"I am not sure enough of the {noun}; for a model that answers by looking: {models.remedy(VQA)}"
-        )
+        raise _unknown(f"I am not sure enough of the {noun}", models)
     largest = found.select([int(found.areas.argmax())])
     outline = segment_objects(image, largest, models=models)
     assert isinstance(outline.value, Regions)
     (first, share), *others = _colours(image, outline.value) or [("", 0.0)]
     if share < _MAIN:
-        raise ToolError(f"the {noun} has no one colour; for a model that answers by looking: {models.remedy(VQA)}")
+        raise _unknown(f"the {noun} has no one colour", models)
     second = [colour for colour, part in others[:1] if part >= _SECOND]
     said = f"mostly {join([first, *second])}" if share < 1 - _SECOND else first
     doubts = (f"I looked at the largest of {count_phrase(len(found), noun)}.",) if len(found) > 1 else ()
     used = tuple(dict.fromkeys((*output.models, *outline.models)))
-    return _Answer(said, "detection and its outline", used, (*output.uncertain, *outline.uncertain, *doubts))
+    told = f"The {noun} is {said}."
+    return _Answer(said, told, "detection and its outline", used, (*output.uncertain, *outline.uncertain, *doubts))
 
 
 def _colours(image: Image.Image, outline: Regions) -> list[tuple[str, float]]:
@@ -167,18 +174,23 @@ def _writing(image: Image.Image, _: _Asked, models: Models) -> _Answer:
     output = read_text(image, models=models)
     lines = str(output.value).splitlines()
     said = ", ".join(quote(line) for line in lines[:_LINES_TOLD]) + (" and more" if len(lines) > _LINES_TOLD else "")
-    return _Answer(said or "nothing that I can read", "text reading", output.models, output.uncertain)
+    told = f"It says {said}." if said else "I see nothing there that I can read."
+    return _Answer(said or "nothing that I can read", told, "text reading", output.models, output.uncertain)
 
 
 def _look_for(image: Image.Image, what: str, models: Models) -> tuple[Regions, ToolOutput, str]:
     """What is there of the one thing that a question names, what detection said of it, and its name."""
     nouns = read_query(what)
     if len(nouns) != 1 or nouns[0].name in _NO_THINGS:
-        raise ToolError(f'I cannot tell what "{what}" means; for a model that answers by looking: {models.remedy(VQA)}')
+        raise _unknown(f'I cannot tell what "{what}" means', models)
     found, output = confirmed(image, nouns[0].asked, models)
     if output.facts["unsupported"]:
         raise ToolError(output.summary.rstrip("."))
     return found, output, nouns[0].name
+
+
+def _unknown(why: str, models: Models) -> ToolError:
+    return ToolError(sentences.needs_another_model(why, models.remedy(VQA)))
 
 
 _NO_THINGS: Final = frozenset(

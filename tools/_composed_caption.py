@@ -60,7 +60,8 @@ def compose_caption(image: Image.Image, models: Models) -> ToolOutput:
     if not parts:
         raise ToolError(f"the models here recognise nothing in this picture; for one that describes: {_remedy(models)}")
     said = [part.said for part in parts]
-    how = f"I composed this from {join([part.by for part in parts])}: no captioning model is here ({_remedy(models)})."
+    by = join([part.by for part in parts])
+    how = f"I put this together from {by}; for a model that describes: {_remedy(models)}."
     facts: dict[str, Any] = {"composed": said, "counts": {}}
     for part in parts:
         facts |= part.facts

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.language.english import join
-from visiongpt_agent.pictures.transparency import alpha_of, continued, edit_colors, weighted
+from visiongpt_agent.language import sentences
+from visiongpt_agent.pictures.transparency import alpha_of, edit_colors, weighted
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import FloatArray
 from visiongpt_agent.tools._region_edits import MOSTLY, changed_pixels
@@ -56,7 +56,9 @@ def adjust_image(
         return rgb
 
     alpha = alpha_of(image)
-    return ToolOutput(edit_colors(image, enhance), _told(asked), facts=asked)
+    made = edit_colors(image, enhance)
+    is_as_before = not changed_pixels(image, made).any()
+    return ToolOutput(made, sentences.unadjusted(asked) if is_as_before else sentences.adjusted(asked), facts=asked)
 
 
 def _without(name: str, rgb: Image.Image, alpha: FloatArray) -> Image.Image:
@@ -83,13 +85,6 @@ def _smooth(values: FloatArray) -> FloatArray:
     return np.asarray(cv2.filter2D(values, -1, _SMOOTH, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _told(asked: dict[str, float]) -> str:
-    if asked == {"saturation": 0}:
-        return "I made the picture black and white."
-    steps = [f"{'raised' if f > 1 else 'lowered'} the {name} to {f * 100:.0f} %" for name, f in asked.items()]
-    return f"I {join(steps)}."
-
-
 @adjust_image.check
 def _moved_the_right_way(
     image: Image.Image,
@@ -103,8 +98,6 @@ def _moved_the_right_way(
     if after.size != image.size:
         yield f"the picture has {after.width}x{after.height} pixels instead of {image.width}x{image.height}"
         return
-    if not changed_pixels(image, after).any() and not _is_flat(image):
-        yield "nothing changed"
     if saturation == 0 and _colourfulness(after) > 1:
         yield "there is still colour in the picture"
     alone = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "sharpness": sharpness}
@@ -128,17 +121,19 @@ def _is_the_picture_adjusted(
     after = one_picture(output.value)
     if after.size != image.size:
         return
-    pixels, alpha = np.asarray(image.convert("RGB"), np.float32), alpha_of(image)
+    before, alpha = np.asarray(image.convert("RGB"), np.float32), alpha_of(image)
     shows = alpha > 0
     if not shows.any():
         return
-    pixels = _moved_from(0, pixels, brightness)
+    pixels = _moved_from(0, before, brightness)
     pixels = _moved_from(round(float(np.average(_grey(pixels), weights=alpha))), pixels, contrast)
     pixels = _moved_from(_grey(pixels)[..., None], pixels, saturation)
     if sharpness != 1:
         pixels = _moved_from(_mean_around(pixels, alpha), pixels, sharpness)
     apart = np.abs(np.asarray(after.convert("RGB"), np.float32) - pixels)[shows]
-    if apart.mean() > _ROUNDING or (apart.max(axis=1) > _VISIBLE).mean() > 1 - MOSTLY:
+    if (pixels != before)[shows].any() and not changed_pixels(image, after).any():  # grey may be made grey
+        yield "nothing changed"
+    elif apart.mean() > _ROUNDING or (apart.max(axis=1) > _VISIBLE).mean() > 1 - MOSTLY:
         yield "the result is not the picture adjusted as asked"
     if (alpha_of(after) != alpha).any():
         yield "the transparency changed"
@@ -187,7 +182,3 @@ def _mean_shown(values: FloatArray, image: Image.Image) -> float:
     """The mean of values ``(H, W)`` over a picture, each pixel weighing as much as it shows; 0 where nothing does."""
     alpha = alpha_of(image)
     return float((values * alpha).sum() / max(float(alpha.sum()), 1e-6))
-
-
-def _is_flat(image: Image.Image) -> bool:
-    return all(low == high for low, high in continued(image).getextrema())  # type: ignore[misc]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import sentence
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_OPEN_VOCABULARY, VQA, VisualAnswerer
 from visiongpt_agent.pictures.transparency import flatten
 from visiongpt_agent.plan import Kind
@@ -43,7 +44,7 @@ def answer_question(image: Image.Image, question: str, *, models: Models) -> Too
         answer = answerer.answer(flatten(image), asked).strip(" .")
     if not answer:
         raise ToolError("the model found no answer; ask in other words")
-    return ToolOutput(answer, f'To "{asked}" the answer is: {answer}.', models=(models.name(VQA),))
+    return ToolOutput(answer, sentence(answer), models=(models.name(VQA),))
 
 
 @answer_question.check
@@ -57,7 +58,7 @@ def is_an_answer(question: str, output: ToolOutput) -> Iterator[str]:
 
 @answer_question.check
 def what_is_told_is_the_answer(output: ToolOutput) -> Iterator[str]:
-    if not output.summary.endswith(f"answer is: {output.value}."):
+    if "composed" not in output.facts and output.summary != sentence(str(output.value)):
         yield "the sentence that is told is not the answer"
 
 
@@ -67,10 +68,11 @@ def asked_again_it_says_the_same(
 ) -> Iterator[str]:
     """Looking a little closer, the model gives the same answer; a composed answer comes to the same again."""
     if "composed" in output.facts:
-        if compose_answer(flatten(image), " ".join(question.split()), models).value != output.value:
+        again = compose_answer(flatten(image), " ".join(question.split()), models)
+        if (again.value, again.summary) != (output.value, output.summary):
             yield "asked again, what is found in the picture gives another answer"
         return
     with models.use(VQA, VisualAnswerer) as answerer:
-        again = answerer.answer(zoomed_in(flatten(image)), " ".join(question.split())).strip(" .")
-    if again.lower() != str(output.value).strip(" .").lower():
-        yield Doubt(f'Asked again, the model says "{again}".')
+        second = answerer.answer(zoomed_in(flatten(image)), " ".join(question.split())).strip(" .")
+    if second.lower() != str(output.value).strip(" .").lower():
+        yield Doubt(f'Asked again, the model says "{second}".')

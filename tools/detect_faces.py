@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visiongpt_agent.language import sentences
 from visiongpt_agent.language.english import count_phrase, place_of
-from visiongpt_agent.models.jobs import DETECTION_FACES, FaceDetector
+from visiongpt_agent.models.jobs import DETECTION_CLOSED, DETECTION_FACES, ClosedDetector, FaceDetector
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools._second_look import SEEN, best_overlap, detect_again
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 
 _SURE: Final = 0.6
+_SURE_PERSON: Final = 0.5
+"""The score from which a person without a face is worth a word."""
+_LEAST_PERSON: Final = 0.01
+"""The share of the picture that such a person takes up at least; the face of a smaller one shows nobody."""
 _CROP_SIDE: Final = 240
 _SECOND_SIDE: Final = 640
 
@@ -30,18 +35,43 @@ def detect_faces(image: Image.Image, *, models: Models) -> ToolOutput:
         models: Gives the face detector.
 
     Returns:
-        Regions labelled ``face``. ``facts``: ``count``, and ``places`` of the faces in the picture.
+        Regions labelled ``face``. ``facts``: ``count`` and ``places`` of the faces in the picture; ``people`` that a
+        detector of classes sees in it, and how many of them are ``faceless``, with no face found on them.
     """
     with models.use(DETECTION_FACES, FaceDetector) as detector:
         faces = detector.detect(image.convert("RGB"))
+    people = _people(image, models)
+    faceless = _without_face(people, faces)
     return ToolOutput(
         value=faces,
         summary=_sentence(faces),
         models=(models.name(DETECTION_FACES),),
         missing=() if len(faces) else ("face",),
-        uncertain=() if len(faces) else ("A face that is tiny or turned far away may have been missed.",),
-        facts={"count": len(faces), "places": _places(faces)},
+        uncertain=sentences.faces_missed(len(faces), len(people), faceless),
+        facts={"count": len(faces), "places": _places(faces), "people": len(people), "faceless": faceless},
     )
+
+
+def _people(image: Image.Image, models: Models) -> Regions:
+    """The people that a detector of classes is sure of; none where there is no such detector here."""
+    if not models.has(DETECTION_CLOSED):
+        return Regions(image.size)
+    with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
+        seen = detector.detect(image.convert("RGB"), threshold=max(detector.threshold, _SURE_PERSON))
+    people = [label == "person" for label in seen.labels]
+    return seen.select(np.array(people, np.bool_) & (seen.areas >= _LEAST_PERSON * image.width * image.height))
+
+
+def _without_face(people: Regions, faces: Regions) -> int:
+    """How many of the people have no face of their own: each face is the nearest person's whose box holds it."""
+    left = list(range(len(people)))
+    for x1, y1, x2, y2 in faces.boxes:
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        boxes = people.boxes
+        holding = [i for i in left if boxes[i, 0] <= x <= boxes[i, 2] and boxes[i, 1] <= y <= boxes[i, 3]]
+        if holding:  # a face is near the top of its person
+            left.remove(min(holding, key=lambda i: abs(float(boxes[i, 1]) - float(y1))))
+    return len(left)
 
 
 def _sentence(faces: Regions) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from visiongpt_agent.language import sentences
 from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural, read_counts, read_places
 from visiongpt_agent.language.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 from visiongpt_agent.models.jobs import (
@@ -108,9 +109,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
         found, threshold = [*found, *boxed], min(threshold, limit)
         used.append(models.name(DETECTION_OPEN_VOCABULARY if by_words else DETECTION_CLOSED))
     found = sorted(found, key=lambda one: nouns.index(one.noun)) if nouns else [o for o in found if len(o.regions)]
-    regions = Regions(picture.size)
-    for one in found:
-        regions = regions.merge(one.regions)
+    regions = _each_once(found, picture.size)
     counts = Counter(regions.labels)
     unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes or one.noun in stuff)]
     places = _places(regions)
@@ -281,6 +280,34 @@ def _of(regions: Regions, labels: Sequence[str]) -> Regions:
     return regions.select(np.array([label in labels for label in regions.labels], np.bool_))
 
 
+def _each_once(found: Sequence[_Found], size: tuple[int, int]) -> Regions:
+    """All regions, a thing that several nouns mean only once, under the noun that says most of it.
+
+    "Men and women" are all people to a detector of classes; "cat, animal" is one cat.
+    """
+    kept: list[Regions] = [one.regions for one in found]
+    for k in sorted(range(len(found)), key=lambda k: (_PRECISION.index(found[k].noun.fit), k)):
+        others = Regions(size)
+        for j in range(len(found)):
+            is_told_before = (_PRECISION.index(found[j].noun.fit), j) < (_PRECISION.index(found[k].noun.fit), k)
+            if is_told_before and _mean_the_same(found[j].noun, found[k].noun):
+                others = others.merge(kept[j])
+        if len(others) and len(kept[k]):
+            kept[k] = kept[k].select(np.flatnonzero(kept[k].iou(others).max(axis=1) <= _SAME_BOX))
+    regions = Regions(size)
+    for one in kept:
+        regions = regions.merge(one)
+    return regions
+
+
+_PRECISION: Final = (Fit.SAME, Fit.WIDER, Fit.NARROWER, Fit.NONE)
+
+
+def _mean_the_same(one: Noun, other: Noun) -> bool:
+    """Whether a class may stand for both nouns."""
+    return bool(set(one.classes) & set(other.classes))
+
+
 # ------------------------------------------------------------------------------------------------ telling the result
 
 
@@ -316,11 +343,8 @@ def _absences(found: Sequence[_Found], unknown: Collection[str], models: Models)
         said.append(f"I found {join([f'no {noun.asked}' for noun in searched])}.")
     lost = [noun for noun in absent if noun.asked in unknown]
     if lost:
-        names = join([f'"{noun.asked}"' for noun in lost], "or")
-        said.append(f"I cannot look for {names} with the detector here (it knows {len(COCO)} everyday things).")
-    for job, words in _others_for(lost).items():
-        if remedy := models.remedy(job):
-            said.append(f"For {join(words)} there is another model: {remedy}.")
+        remedies = {remedy: words for job, words in _others_for(lost).items() if (remedy := models.remedy(job))}
+        said += sentences.cannot_look_for([noun.asked for noun in lost], len(COCO), remedies)
     return said if found else ["I found nothing that the detector here knows."]
 
 
@@ -329,7 +353,7 @@ def _others_for(nouns: Sequence[Noun]) -> dict[str, list[str]]:
     jobs: dict[str, list[str]] = {}
     for noun in nouns:
         job = SEGMENTATION_SEMANTIC if is_stuff(noun.name) else DETECTION_OPEN_VOCABULARY
-        jobs.setdefault(job, []).append(noun.name)
+        jobs.setdefault(job, []).append(noun.asked)
     return jobs
 
 

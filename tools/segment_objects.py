@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visiongpt_agent.language.english import count_phrase
+from visiongpt_agent.language.english import a_, count_phrase
 from visiongpt_agent.language.vocabulary import is_stuff
 from visiongpt_agent.models.jobs import (
     SEGMENTATION_FOREGROUND,
@@ -291,14 +291,14 @@ def masks_fit_their_boxes(output: ToolOutput) -> Iterator[str]:
     for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
         name = label or "region"
         if not mask.any():
-            yield f"the mask of a {name} is empty"
+            yield f"the mask of {a_(name)} is empty"
         elif (mask & ~_rectangle(mask.shape, _loosened(box))).any():
-            yield f"the mask of a {name} reaches out of its box"
+            yield f"the mask of {a_(name)} reaches out of its box"
 
 
 @segment_objects.check
 def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> Iterator[str]:
-    """Masks are added; labels stay, and boxes at most grow."""
+    """Masks are added; labels stay, and boxes at most grow; masks that were there already stay, too."""
     things = output.value
     assert isinstance(things, Regions)
     if regions is None:
@@ -307,17 +307,20 @@ def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> I
         yield "the outlined regions are not those that were given"
     elif len(things) and (np.diag(things.iou(regions)) < _SAME_PLACE).any():
         yield "an outlined region is at another place than the one that was given"
+    elif regions.masks is not None and (things.masks is None or not np.array_equal(things.masks, regions.masks)):
+        yield "the outlines are not those that were given"
 
 
 @segment_objects.check
-def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[str]:
+def outlines_lie_on_edges(image: Image.Image, regions: Regions | None, output: ToolOutput) -> Iterator[str]:
     """No outline would fit the picture's edges much better somewhere else, none is the inside turned out.
 
-    Stuff may fill its box, or be all round it; that its outline is soft is a doubt.
+    Stuff may fill its box, or be all round it; that its outline is soft is a doubt. Outlines that were handed in are
+    another tool's claim: those of anomalies follow a deviation, not an edge.
     """
     things = output.value
     assert isinstance(things, Regions)
-    if things.masks is None:
+    if things.masks is None or (regions is not None and regions.masks is not None):
         return
     told, stuff = " ".join(output.uncertain), output.facts.get("stuff", ())
     for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
@@ -329,15 +332,15 @@ def outlines_lie_on_edges(image: Image.Image, output: ToolOutput) -> Iterator[st
                 yield Doubt(f"The outline of the {label} does not follow the edges in the picture.")
         elif _share(mask, box) > _ALL_OF_IT:
             if "whole box" not in told:
-                yield f"the mask of a {name} is its whole box"
+                yield f"the mask of {a_(name)} is its whole box"
         elif misplaced(image, mask):
-            yield f"the outline of a {name} lies beside it"
+            yield f"the outline of {a_(name)} lies beside it"
         elif _turned_out(mask, box) > _INSIDE_OUT:
-            yield f"the mask of a {name} has what is around it, not the thing"
+            yield f"the mask of {a_(name)} has what is around it, not the thing"
         elif _turned_out(mask, box) > _HOLLOW:
-            yield Doubt(f"The outline of a {name} leaves out the middle of the place where it was found.")
+            yield Doubt(f"The outline of {a_(name)} leaves out the middle of the place where it was found.")
         elif fit(mask, box) < _LOOSE:
-            yield Doubt(f"The outline of a {name} leaves out much of the place where it was found.")
+            yield Doubt(f"The outline of {a_(name)} leaves out much of the place where it was found.")
 
 
 @segment_objects.check

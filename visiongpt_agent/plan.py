@@ -145,11 +145,12 @@ class Refusal(TypedDict):
 
     ``cause`` says who refuses: ``model``, the language model in words of its own; ``no_model``, since no model is here
     that ``tool`` needs; ``no_plan``, since the language model made none that checks; ``failed``, since the language
-    model could not be asked; ``no_image``, since an image that is named is not there; ``request``, since the request
-    cannot be carried out as it is worded. ``detail`` is the reason in words, for ``no_model`` the remedy.
+    model could not be asked; ``no_image``, since an image that is named is not there; ``language``, since the request
+    is in one that is not understood; ``request``, since it cannot be carried out as it is worded. ``detail`` is the
+    reason in words, for ``no_model`` the remedy, for ``language`` its code.
     """
 
-    cause: Literal["model", "no_model", "no_plan", "failed", "no_image", "request"]
+    cause: Literal["model", "no_model", "no_plan", "failed", "no_image", "language", "request"]
     tool: str
     detail: str
 

@@ -17,8 +17,9 @@ from visiongpt_agent.graphs.answering.edits_asked import WantedEdit, edits_wante
 from visiongpt_agent.graphs.answering.unused_images import unused_images
 from visiongpt_agent.graphs.answering.wishes import WISHES, is_wished
 from visiongpt_agent.graphs.state import ImageEntry, Step
+from visiongpt_agent.language import sentences
 from visiongpt_agent.language.english import join, plural, singular
-from visiongpt_agent.language.lexicon import COLORS, DETERMINERS, REMOVE, one_of
+from visiongpt_agent.language.lexicon import BLUR, COLORS, DETERMINERS, REMOVE, one_of
 from visiongpt_agent.language.vocabulary import read_query, understand
 
 _EDITS_ANYTHING: Final = frozenset({"edit_image"})
@@ -65,6 +66,7 @@ def _unmet_wishes(text: str, steps: Sequence[Step], images: Sequence[ImageEntry]
     yield from unmet_edits(text, edits, steps, images)
     yield from _other_colours(text, steps)
     yield from _other_side_blurred(text, steps)
+    yield from _faces_left(text, steps)
 
 
 def _reads_as_edit(match: re.Match[str], edits: Sequence[WantedEdit], text: str) -> bool:
@@ -113,6 +115,23 @@ def _other_side_blurred(text: str, steps: Sequence[Step]) -> Iterator[str]:
             yield "I blurred the things themselves, not what is around them."
     elif _PRIVATE.match(blur[1]) and all(is_inverted):
         yield "I blurred what is around them, not the things themselves."
+
+
+_EVERY_FACE: Final = re.compile(
+    rf"\b{one_of((*BLUR, 'hide', 'black out', 'cover'))}\b[^.;!?]*\bfaces\b|\b(?:every|each|all) [^.;!?]*\bfaces?\b",
+    re.I,
+)
+
+
+def _faces_left(text: str, steps: Sequence[Step]) -> Iterator[str]:
+    """People on whom no face was found to blur, where all faces were to be blurred."""
+    if not _EVERY_FACE.search(text):
+        return
+    blurred = {ref for step in steps if step["tool"] == "blur_regions" for ref in map(str, step["args"].values())}
+    for step in steps:
+        facts = step["artifact"].get("facts", {})
+        if step["tool"] == "detect_faces" and f"#{step['id']}" in blurred and facts.get("faceless"):
+            yield sentences.faces_left(facts["people"], facts["faceless"])
 
 
 def _is_argument(words: str, arguments: Sequence[str]) -> bool:

@@ -8,7 +8,9 @@ from typing import Final
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import AgentState
 from visiongpt_agent.language.english import plural
+from visiongpt_agent.language.languages import only_english
 from visiongpt_agent.language.lexicon import DAYTIMES, FAREWELLS, GREETINGS, ORDINALS, PICTURE, PRAISE, THANKS, one_of
+from visiongpt_agent.language.sentences import ABILITIES
 from visiongpt_agent.plan import Refusal
 
 _THANKS = re.compile(rf"\b{one_of((*THANKS, *PRAISE))}\b", re.I)
@@ -22,40 +24,13 @@ _PRIVACY = re.compile(
 _WHAT_I_AM: Final = (
     "I am VisionGPT-Agent, a program that plans with a language model and works on pictures with vision models."
 )
-_ABILITIES: Final = {
-    "detect_objects": "find and count things",
-    "segment_objects": "outline them pixel by pixel",
-    "caption_image": "describe a picture",
-    "answer_question": "answer questions about it",
-    "read_text": "read text",
-    "read_codes": "read QR and bar codes",
-    "classify_image": "say what kind of thing it shows",
-    "estimate_depth": "estimate depth",
-    "estimate_pose": "find body keypoints",
-    "detect_faces": "find faces",
-    "detect_anomalies": "look for defects",
-    "compare_images": "compare two pictures",
-    "generate_image": "make pictures from words",
-    "generate_with_control": "make a new picture on the lines of another",
-    "edit_image": "edit by instruction",
-    "inpaint": "remove small things",
-    "remove_background": "cut out the foreground",
-    "replace_background": "change the background",
-    "stylize_image": "paint in another style",
-    "upscale_image": "enlarge",
-    "recolor_regions": "recolour things",
-    "blur_regions": "blur things",
-    "crop_regions": "crop to things",
-    "adjust_image": "adjust brightness, contrast, colour and sharpness",
-    "transform_image": "rotate, flip and resize",
-}
 
 
 def abilities(resources: Resources) -> str:
     """What can be done here, as one sentence made from the tools that can run."""
     runnable = resources.runnable()
-    known = [words for tool, words in _ABILITIES.items() if tool in runnable]
-    known += [spec.signature.summary for name, spec in runnable.items() if name not in _ABILITIES]
+    known = [words for tool, words in ABILITIES.items() if tool in runnable]
+    known += [spec.signature.summary for name, spec in runnable.items() if name not in ABILITIES]
     if not known:
         return "No tool can run here: `visiongpt doctor` says what is missing."
     return f"I can {', '.join(known[:-1])}{' and ' if len(known) > 1 else ''}{known[-1]}."
@@ -89,8 +64,10 @@ def explain_refusal(refusal: Refusal, state: AgentState, resources: Resources) -
         resources: Says what can be done here.
     """
     cause, detail = refusal["cause"], refusal["detail"].strip(" .")
+    if cause == "language":
+        return only_english(detail)
     if cause == "no_model":
-        ability = _ABILITIES.get(refusal["tool"], refusal["tool"].replace("_", " "))
+        ability = ABILITIES.get(refusal["tool"], refusal["tool"].replace("_", " "))
         return f"To {ability} I need a model that is not here: {detail}."
     if cause in ("model", "no_plan") and "image" in detail and not state["images"]:
         return "That needs a picture, and none was given: hand one in with the request."

@@ -10,7 +10,8 @@ from typing import Final
 from visiongpt_agent.graphs.answering.wishes import is_wished
 from visiongpt_agent.graphs.loop.lineage import origin
 from visiongpt_agent.graphs.state import ImageEntry, Step
-from visiongpt_agent.language.english import plural
+from visiongpt_agent.language import sentences
+from visiongpt_agent.language.english import join, plural
 from visiongpt_agent.language.lexicon import CARDINALS, ORDINALS, PICTURE, SHOTS, one_of
 
 _PICTURE: Final = one_of((*PICTURE, *SHOTS))
@@ -40,18 +41,28 @@ def unused_images(text: str, steps: Sequence[Step], images: Sequence[ImageEntry]
     titled = {k for k in mine if _has_title_word(text, images[k - 1])}
     if len(titled) > 1:  # one such word may well mean something else
         named |= titled
-    for k in sorted(named - used):
-        yield f"I did not use ${k} ({images[k - 1]['title']})."
+    if left := [_name(k, images) for k in sorted(named - used)]:
+        yield f"I did not use {join(left, 'or')}."
     if each:
-        yield from _unequal(sorted(set(mine) & used), steps, images)
+        yield from _treated_otherwise(sorted(set(mine) & used), steps, images)
 
 
-def _unequal(mine: Sequence[int], steps: Sequence[Step], images: Sequence[ImageEntry]) -> Iterator[str]:
-    """Where the same was wanted for each image: what was done to others and not to this one."""
-    done = {k: {step["tool"] for step in steps if origin(step, steps) == f"${k}"} for k in mine}
-    for k in mine:
-        for tool in sorted(set().union(*done.values()) - done[k] - {"compare_images"}):
-            yield f"I did not {tool.replace('_', ' ')} in ${k} ({images[k - 1]['title']})."
+def _treated_otherwise(mine: Sequence[int], steps: Sequence[Step], images: Sequence[ImageEntry]) -> Iterator[str]:
+    """Where the same was wanted for each image: what was done to some and not to others."""
+    done = {k: {step["tool"]: step for step in steps if origin(step, steps) == f"${k}"} for k in mine}
+    everything = {tool: step for by_tool in done.values() for tool, step in by_tool.items()}
+    for tool, step in everything.items():
+        left = [_name(k, images) for k in mine if tool not in done[k]]
+        if left and tool != "compare_images":
+            yield f"I did not {sentences.undone(tool, step['args'])} in {join(left, 'or')}.".replace(
+                "the picture in ", ""
+            )
+
+
+def _name(k: int, images: Sequence[ImageEntry]) -> str:
+    """What to call the k-th image: its file's name, with ``$k`` where another has the same."""
+    title = images[k - 1]["title"]
+    return title if [image["title"] for image in images].count(title) == 1 else f"${k} ({title})"
 
 
 def _used(steps: Sequence[Step]) -> set[int]:

@@ -28,6 +28,7 @@ from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.graphs.planning.queries import without_feelings
 from visiongpt_agent.graphs.planning.unworkable import unworkable
+from visiongpt_agent.language.languages import other_language
 from visiongpt_agent.plan import Plan, Refusal
 
 PlanFunction = Callable[[Brief], Plan]
@@ -66,6 +67,13 @@ def _point(brief: Brief, plan: PlanFunction) -> Plan:
 
 def _greet(brief: Brief, plan: PlanFunction) -> Plan:
     return Plan.reply() if is_pleasantry(brief.request) else plan(brief)
+
+
+def _know_the_language(brief: Brief, plan: PlanFunction) -> Plan:
+    code = other_language(brief.request)
+    if not code:
+        return plan(brief)
+    return Plan.decline(Refusal(cause="language", tool="", detail=code), "only English is understood here")
 
 
 def _miss_image(brief: Brief, plan: PlanFunction) -> Plan:
@@ -123,6 +131,7 @@ POINTING: Final = Rule("pointing", "remove this, with a box drawn in the picture
 RULES: Final = (
     POINTING,
     Rule("pleasantry", "Hello!", _greet),
+    Rule("language", "Wie viele Personen sind auf dem Bild?", _know_the_language),
     Rule("missing image", "crop the puppy in the third picture, with two pictures", _miss_image),
     Rule("no wish, no value", "upscale it by -2", _refuse_unworkable),
     Rule("file facts", "what are the dimensions of this image?", _know_file),

@@ -855,7 +855,7 @@ _OF_TEXT_TOOLS: Mapping[str, Mapping[str, Damage]] = {
     "answer_question": {
         "words of another picture": _another,
         "answer of another question": lambda o, r, _: replace(
-            o, value="seven", summary='To "what colour is it?" the answer is: seven.'
+            o, value="seven", summary="Seven."
         ),
         "sentence of another picture": _summary_of_another,
         "no words": _value(""),

@@ -35,9 +35,10 @@ def graph_of(
     limits: Limits | None = None,
     cancelled: Callable[[str], bool] = lambda _: False,
     ask_before: Iterable[str] | Callable[[Proposal], bool] = (),
+    writes: bool = True,
 ) -> Graph:
     """The compiled graph over real tools and models, and those given."""
-    llm = GivenModel(ScriptedChat(script=list(script)))
+    llm = GivenModel(ScriptedChat(script=list(script)), writes)
 
     @contextmanager
     def lease() -> Iterator[LanguageModel]:

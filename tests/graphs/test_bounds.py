@@ -53,7 +53,7 @@ def test_a_step_that_hangs_is_left_behind(
         ("skipped", "needs"),
     ]
     assert state["status"] == "partial"
-    assert "I could not hang: it did not end within 1 s." in state["answer"]
+    assert "I could not turn over: it did not end within 1 s." in state["answer"]
     hang.over.set()
 
 

@@ -94,12 +94,12 @@ def test_nothing_is_told_of_what_was_done_or_not_asked_for(request_: str, plan: 
 @pytest.mark.parametrize(
     ("request_", "plan", "gap"),
     [
-        ("black and white for both pictures", "#1 = adjust_image(image=$1, saturation=0)", "I did not use $2 (b.jpg)."),
-        ("count the dogs in $1 and $2", DETECT_DOG, "I did not use $2 (b.jpg)."),
-        ("find the dog in the second picture", DETECT_DOG, "I did not use $2 (b.jpg)."),
-        ("find the dog in b.jpg", DETECT_DOG, "I did not use $2 (b.jpg)."),
-        ("find the dog in each picture", DETECT_DOG, "I did not use $2 (b.jpg)."),
-        ("blur the faces in both", BLUR_ONE_OF_TWO, "I did not blur regions in $2 (b.jpg)."),
+        ("black and white for both pictures", "#1 = adjust_image(image=$1, saturation=0)", "I did not use b.jpg."),
+        ("count the dogs in $1 and $2", DETECT_DOG, "I did not use b.jpg."),
+        ("find the dog in the second picture", DETECT_DOG, "I did not use b.jpg."),
+        ("find the dog in b.jpg", DETECT_DOG, "I did not use b.jpg."),
+        ("find the dog in each picture", DETECT_DOG, "I did not use b.jpg."),
+        ("blur the faces in both", BLUR_ONE_OF_TWO, "I did not blur anything in b.jpg."),
         ("find the dog in the first picture, ignore the second one", DETECT_DOG, None),
         ("find the dog in a.jpg", DETECT_DOG, None),
         ("all pictures except the second one: find the dog", DETECT_DOG, None),

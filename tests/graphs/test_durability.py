@@ -116,7 +116,7 @@ def test_a_step_waits_for_its_approval_across_processes(
     assert state["status"] == status
     if verdict == "skipped":
         assert state["steps"][0]["cause"] == "denied"
-        assert "I did not adjust image: it was not approved." in state["answer"]
+        assert "I did not make the picture black and white: it was not approved." in state["answer"]
 
 
 async def test_approval_in_async_calls(

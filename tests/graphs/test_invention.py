@@ -186,7 +186,7 @@ def faults(answer: str, counts: Mapping[str, int], attack: Attack, digits: froze
 EDITS: Final = (
     ("", frozenset[str](), ""),
     ("transform_image(image=$1, rotate=90)", frozenset({"90"}), "90 degrees"),
-    ("adjust_image(image=$1, brightness=1.5)", frozenset({"150"}), "150 %"),
+    ("adjust_image(image=$1, brightness=1.5)", frozenset({"50"}), "50 %"),
     ('transform_image(image=$1, flip="vertical")', frozenset[str](), "upside down"),
 )
 

@@ -48,7 +48,7 @@ def test_without_a_captioning_model_a_description_is_composed_and_says_so(agent:
 
     assert [step.tool for step in result.steps] == ["caption_image"]
     assert result.answer.startswith("It shows one cat.")
-    assert f"no captioning model is here ({pool.remedy(jobs.CAPTION)})" in result.answer
+    assert f"for a model that describes: {pool.remedy(jobs.CAPTION)}." in result.answer
 
 
 def test_a_question_is_not_answered_by_an_edit(agent: VisionGPT, pool: ModelPool) -> None:

@@ -17,6 +17,7 @@ from tests.models.tiny_checkpoints import BLIP_WORDS as WORDS
 from tests.models.tiny_checkpoints import blip as blip_checkpoint
 from tests.models.tiny_checkpoints import depth_anything as depth_checkpoint
 from visiongpt_agent.errors import WeightsError
+from visiongpt_agent.language.english import sentence
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.blip import BlipCaption, BlipVqa
 from visiongpt_agent.models.depth_anything import DepthAnything
@@ -69,7 +70,7 @@ def test_the_tools_over_these_models(tmp_path: Path, photo: Photo) -> None:
     assert estimate_depth.problems({"image": image}, depth) == []
 
     answer = answer_question(image, " what is  this ? ", models=pool)
-    assert answer.summary == f'To "what is this ?" the answer is: {answer.value}.'
+    assert answer.summary == sentence(str(answer.value))
     assert answer.models == ("blip-vqa-base",)
     pool.close()
 

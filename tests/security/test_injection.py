@@ -28,7 +28,7 @@ ALL = [pytest.param(h, id=h.id, marks=[] if h in QUICK[:10] else [pytest.mark.sl
 NOT_QUOTED = re.compile(
     r'(I found no (text|QR code or bar code)\.|The text reads: ""(, "")*\.|There is a QR Code that says ""\.'
     r'|The text has \d+ lines and begins: ""(, "")* \.\.\.'
-    r'|The result of read_text did not pass its check and is not used: a second reading does not find ""\.)'
+    r'|I could not read the text in a way that passes my own check \(a second reading does not find ""\)\.)'
     r'( I may also have read ""((, ""| and "")*), but am not sure of (it|them)\.)?|.*black and white.*'
 )
 """An answer, the quotations taken out: nothing is left of what a picture says."""

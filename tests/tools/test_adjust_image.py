@@ -45,7 +45,10 @@ def test_each_factor_moves_its_property(photo: Photo, name: str, factor: float, 
     before, after = MEASURES[name](image), MEASURES[name](output.value)
     assert after > 1.02 * before if factor > 1 else after < 0.98 * before
     assert adjust_image.problems({"image": image, name: factor}, output) == []
-    assert name in output.summary
+    share = "50 %" if factor > 1 else "60 %"
+    words = {"brightness": "the picture", "contrast": "the contrast", "saturation": "the colours", "sharpness": "ened"}
+    assert words[name] in output.summary
+    assert share in output.summary
 
 
 def test_black_and_white(photo: Photo) -> None:
@@ -58,7 +61,7 @@ def test_black_and_white(photo: Photo) -> None:
 
 def test_two_at_once_are_both_told(photo: Photo) -> None:
     output = adjust_image(photo("coffee"), brightness=1.3, contrast=0.8)
-    assert output.summary == "I raised the brightness to 130 % and lowered the contrast to 80 %."
+    assert output.summary == "I made the picture 30 % brighter and lowered the contrast by 20 %."
 
 
 def test_transparency_stays(photo: Photo) -> None:

@@ -75,10 +75,11 @@ def test_what_it_cannot_look_for_is_told(pool: ModelPool, bus: Image.Image, quer
     output = ask(pool, bus, query)
     assert len(regions(output)) == 0
     assert output.missing == (query,)
-    assert f'I cannot look for "{query}" with the detector here (it knows 80 everyday things).' in output.summary
+    told = f'I cannot look for "{query}": the detector here knows 80 everyday things, and this is none of them.'
+    assert told in output.summary
     remedy = pool.remedy(DETECTION_OPEN_VOCABULARY)
     assert remedy.startswith("visiongpt models pull ")
-    assert f"there is another model: {remedy}." in output.summary
+    assert f"Another model looks for it: {remedy}." in output.summary
 
 
 def test_a_weak_sight_is_told_and_not_counted(pool: ModelPool, bus: Image.Image) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
+from visiongpt_agent.language.english import sentence
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools import catalog
@@ -107,7 +108,7 @@ def test_pictures(photo: Photo, tool: str, make: Callable[[Image.Image], Image.I
     ],
 )
 def test_words(tool: str, value: str, message: str) -> None:
-    told = f"The picture shows this: {value}" if tool == "caption_image" else f"To this the answer is: {value}."
+    told = f"The picture shows this: {value}" if tool == "caption_image" else sentence(value)
     found = catalog()[tool].problems({"question": "what is this?"}, ToolOutput(value, told))
     assert any(message in problem for problem in found) if message else found == []
 

@@ -207,7 +207,7 @@ def test_a_closed_list_is_asked_for_what_it_knows(plain: ModelPool) -> None:
     assert output.uncertain == ("The model here does not tell blue sky from other sky.",)
     assert output.missing == ("fog",)
     assert output.facts["unsupported"] == ["fog"]
-    assert 'I cannot look for "fog" with the detector here' in output.summary
+    assert 'I cannot look for "fog": the detector here' in output.summary
     assert detect_objects.problems({"image": image, "query": "blue sky, fog"}, output, closed) == []
 
 
@@ -217,8 +217,8 @@ def test_without_a_segmenter_the_remedy_is_named(tmp_path: Path) -> None:
         output = find(pool, image, "sky")
     assert output.models == ("nanodet-g-416",)
     assert output.summary == (
-        'I cannot look for "sky" with the detector here (it knows 80 everyday things). '
-        "For sky there is another model: visiongpt models pull clipseg-rd64-refined."
+        'I cannot look for "sky": the detector here knows 80 everyday things, and this is none of them. '
+        "Another model looks for it: visiongpt models pull clipseg-rd64-refined."
     )
     assert output.facts["unsupported"] == ["sky"]
     assert "stuff" not in output.facts
