@@ -137,7 +137,8 @@ def test_the_result_is_plain_data_and_html_and_files(
     result = agent.run("turn it", sample_photo("rocket")).save(tmp_path / "out")
 
     data = json.loads(result.to_json())
-    assert list(data) == ["answer", "plan", "images", "regions", "steps", "warnings", "status"]
+    shown = ["answer", "plan", "images", "regions", "steps", "warnings", "status"]
+    assert list(data) == [*shown, "lines", "codes", "labels", "answers", "measurements"]
     assert list(data["steps"][0]) == ["id", "tool", "args", "model", "seconds", "verdict"]
     saved = Image.open(data["images"][0]["path"])
     assert saved.size == photo("rocket").size[::-1]

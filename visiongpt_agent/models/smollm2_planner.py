@@ -22,7 +22,7 @@ ADAPTER_SHA256: Final = "dbcb4fe958f8da319717d3da41cf258df12e360e4a3b69a6a4d0ef5
 """Of ``data/planner_adapter/adapter_model.safetensors``: a planner that was pulled with another one is pulled anew."""
 
 GRAPH: Final = "model.8bit.onnx"
-"""The network for onnxruntime; weights that were pulled by a version before it are run by torch."""
+"""The network for onnxruntime."""
 _GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -49,7 +49,7 @@ class SmolLM2Planner(Llama):
             },
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             size=92_871_040,
-            merged=f"planner adapter {ADAPTER_SHA256[:12]}",
+            merged=f"planner adapter {ADAPTER_SHA256[:12]} in eight bits",
         ),
     )
     writes: bool = False
@@ -80,7 +80,7 @@ class SmolLM2Planner(Llama):
         if folder is None or not (folder / "model.safetensors").is_file():
             raise WeightsError(f"{folder} holds no model.safetensors: visiongpt models pull {cls.card.name}")
         prefixes = folder / "prefixes"  # what the catalogue computes to; it goes with the weights
-        if placement.device == "cpu" and (folder / GRAPH).is_file():
+        if placement.device == "cpu":
             from visiongpt_agent.llm.chat_onnx import ChatOnnx
 
             return cls(ChatOnnx.from_folder(folder, graph=GRAPH, prefixes=prefixes))
