@@ -20,7 +20,7 @@ from visiongpt_agent.language.english import count_phrase, join, number_word, pl
 from visiongpt_agent.language.vocabulary import read_query
 from visiongpt_agent.models.jobs import VQA
 from visiongpt_agent.pictures.colors import name_color, parse_color
-from visiongpt_agent.pictures.materials import coloured, painted_share, to_lab_picture
+from visiongpt_agent.pictures.materials import coloured, hue_spread, painted_share, to_lab_picture
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools._composed_caption import confirmed
 from visiongpt_agent.tools.base import Models, ToolOutput
@@ -34,7 +34,9 @@ _SURE: Final = 0.5
 """The score of a detection from which its colour is worth telling."""
 _SAMPLES: Final = 400
 _HUED: Final = 0.3
-"""Share of a thing's paint that must have a hue for its hues alone to be told: dark and pale, it is the same paint."""
+"""Share of a thing's paint that must have a hue for its hue alone to be told: dark and pale, it is the same paint."""
+_ONE_HUE: Final = 25.0
+"""Degrees over which the hues of one paint spread at most."""
 _LINES_TOLD: Final = 4
 
 
@@ -160,8 +162,12 @@ def _colours(image: Image.Image, outline: Regions) -> list[tuple[str, float]]:
     lab = to_lab_picture(rgb)
     paint = mask & (painted_share(lab, mask) > 0.5)
     hued = paint & coloured(lab)
-    if np.count_nonzero(hued) >= _HUED * np.count_nonzero(paint):
-        paint = hued
+    if np.count_nonzero(hued) >= _HUED * np.count_nonzero(paint) and hue_spread(lab[hued]) < _ONE_HUE:
+        chroma = np.hypot(lab[hued][:, 1], lab[hued][:, 2])
+        red, green, blue = (int(value) for value in rgb[hued][chroma >= np.median(chroma)].mean(axis=0))
+        name = name_color((red, green, blue)).split()[-1]
+        bluish = blue > green > red  # a dull blue lies nearer to light purple than to the blue of screens
+        return [("blue" if name == "purple" and bluish else name, 1.0)]
     pixels = rgb[paint if paint.any() else mask]
     sample = pixels[np.linspace(0, len(pixels) - 1, min(_SAMPLES, len(pixels))).astype(int)]
     names = Counter(name_color((int(r), int(g), int(b))).split()[-1] for r, g, b in sample)  # dark red is red

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from visiongpt_agent.pictures.materials import painted_share, to_lab_picture
+from visiongpt_agent.pictures.materials import hue_spread, painted_share, to_lab_picture
 from visiongpt_agent.regions import BoolArray, FloatArray
 
 SIZE = (200, 200)
@@ -53,3 +53,9 @@ def test_a_speck_is_its_own_colour() -> None:
     speck = np.zeros_like(mask)
     speck[100, 100:103] = True
     assert painted_share(lab, speck)[speck].tolist() == [1, 1, 1]
+
+
+def test_dark_and_pale_of_one_hue_do_not_spread_but_red_and_blue_do() -> None:
+    shades = np.array([[20, 20, 10], [50, 60, 30], [80, 30, 15]], np.float32)
+    assert hue_spread(shades) < 1
+    assert hue_spread(np.array([[50, 60, 0], [50, 0, -60]], np.float32)) > 40

@@ -130,7 +130,7 @@ def test_questions_of_number_presence_place_and_writing(
 
 @pytest.mark.slow
 def test_the_colour_of_a_thing_is_that_within_its_outline(pool: ModelPool, photo: Photo, bus: Image.Image) -> None:
-    assert str(ask(pool, photo("chelsea"), "what colour is the cat?").value).startswith("mostly brown")
+    assert ask(pool, photo("chelsea"), "what colour is the cat?").value == "brown"
     painted = _painted(pool, bus)
     assert ask(pool, painted, "what color is the bus?").value in ("red", "mostly red")
 

@@ -67,6 +67,14 @@ def coloured(lab: FloatArray) -> BoolArray:
     return np.asarray(np.hypot(lab[..., 1], lab[..., 2]) >= _COLOURED, np.bool_)
 
 
+def hue_spread(pixels: FloatArray) -> float:
+    """Circular standard deviation, in degrees, of the hues of pixels in CIELAB, ``(N, 3)``; vivid ones count more."""
+    length = float(
+        np.hypot(*pixels[:, 1:].mean(axis=0)) / max(float(np.hypot(pixels[:, 1], pixels[:, 2]).mean()), 1e-6)
+    )
+    return float(np.degrees(np.sqrt(-2 * np.log(np.clip(length, 1e-6, 1)))))
+
+
 def _without_contents(share: FloatArray, mask: BoolArray) -> FloatArray:
     """The share, 0 in small patches that lie within the thing: the dark rim of the coffee, not the cup."""
     import cv2
