@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from visiongpt_agent.language import sentences
 from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural, read_counts, read_places
@@ -18,6 +19,7 @@ from visiongpt_agent.models.jobs import (
     CLASSIFICATION,
     DETECTION_CLOSED,
     DETECTION_OPEN_VOCABULARY,
+    OCR,
     SEGMENTATION_SEMANTIC,
     Classifier,
     ClosedDetector,
@@ -46,6 +48,7 @@ from visiongpt_agent.tools._second_look import (
     misplaced,
     segment_again,
 )
+from visiongpt_agent.tools._specialists import find_by_specialist, specialist
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 
 _HINT: Final = 0.75
@@ -82,7 +85,8 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
 
     The query names them: one noun, or several with commas between, attributes and places included (``dog, red car,
     vase on the left``). Without a query everything that the detector knows is found. Stuff (sky, grass) is found with
-    its outline where a segmentation model for words is here: a box would hold much else.
+    its outline where a segmentation model for words is here: a box would hold much else. Codes, written text and faces
+    are found by the models that read or detect them.
 
     Args:
         image: The picture.
@@ -100,9 +104,12 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
     picture = image.convert("RGB")
     nouns = [understand(noun) for noun in read_query(query)]
     stuff, threshold = _look_for_stuff(picture, nouns, models, strictness)
-    things = [noun for noun in nouns if noun not in stuff]
+    special = _look_by_specialists(picture, nouns, models)
+    things = [noun for noun in nouns if noun not in stuff and noun not in special]
     by_words = models.has(DETECTION_OPEN_VOCABULARY) and (bool(nouns) or not models.has(DETECTION_CLOSED))
-    found, used = list(stuff.values()), [models.name(SEGMENTATION_SEMANTIC)] if stuff else []
+    found, used = [*stuff.values(), *special.values()], [models.name(SEGMENTATION_SEMANTIC)] if stuff else []
+    used += dict.fromkeys(models.name(specialist(noun, models)) for noun in special)
+    threshold = min([threshold, *(float(s) for one in special.values() for s in one.regions.confidence)])
     if things or not nouns:
         look = _look_for_words if by_words else _look_for_classes
         boxed, limit = look(picture, things or (_everything(COCO) if by_words else []), models, strictness)
@@ -111,7 +118,11 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
     found = sorted(found, key=lambda one: nouns.index(one.noun)) if nouns else [o for o in found if len(o.regions)]
     regions = _each_once(found, picture.size)
     counts = Counter(regions.labels)
-    unknown = [one.noun.asked for one in found if not (by_words or one.noun.classes or one.noun in stuff)]
+    unknown = [
+        one.noun.asked
+        for one in found
+        if not (by_words or one.noun.classes or one.noun in stuff or one.noun in special)
+    ]
     places = _places(regions)
     spread = [label for noun in stuff for label in stuff[noun].regions.labels]
     told = _counted(counts, places, spread)
@@ -162,6 +173,19 @@ def _look_for_stuff(
         seen = segmenter.segment(picture, list(dict.fromkeys(words.values())), threshold=threshold)
     seen = seen.select(seen.areas >= _LEAST_STUFF * picture.width * picture.height)
     return {noun: _spread(noun, word, seen) for noun, word in words.items()}, threshold
+
+
+def _look_by_specialists(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> dict[Noun, _Found]:
+    """The nouns that another job's model knows (codes, text, faces), each with what that found."""
+    found = dict[Noun, _Found]()
+    for noun in nouns:
+        if specialist(noun, models):
+            own = find_by_specialist(noun, picture, models)
+            chosen, doubts = by_place(noun, own)
+            if noun.phrase != noun.name and len(chosen):
+                doubts = (*doubts, f"I do not tell {noun.phrase} from other {plural(noun.name)}.")
+            found[noun] = _Found(noun, chosen, own.select([]), doubts)
+    return found
 
 
 def _word_for(noun: Noun, segmenter: SemanticSegmenter) -> str:
@@ -444,7 +468,9 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
     found, spread = _regions(output), output.facts.get("stuff", ())
     found = found.select([i for i, label in enumerate(found.labels) if label not in spread])
     asked = [understand(noun) for noun in read_query(query)]
-    nouns = [noun for noun in asked if not _is_for_segmenter(noun, models)]
+    special = {noun.name for noun in asked if specialist(noun, models)}
+    found = found.select([i for i, label in enumerate(found.labels) if label not in special])
+    nouns = [noun for noun in asked if noun.name not in special and not _is_for_segmenter(noun, models)]
     if asked and not nouns:
         return
     picture = image.convert("RGB")
@@ -468,6 +494,31 @@ def a_second_look_agrees(image: Image.Image, query: str, output: ToolOutput, mod
             yield f"a second look sees {count_phrase(missed, noun.name)} where none was found"
         elif missed:
             yield Doubt(f"A second look sees {count_phrase(missed, noun.name)} more.")
+
+
+@detect_objects.check
+def specialists_find_the_same_again(
+    image: Image.Image, query: str, output: ToolOutput, models: Models
+) -> Iterator[str]:
+    """Codes, text and faces are found at the same places with a margin round the picture."""
+    found, picture = _regions(output), image.convert("RGB")
+    for noun in map(understand, read_query(query)):
+        if not specialist(noun, models):
+            continue
+        own = _of(found, [noun.name])
+        again = detect_again(picture, partial(_find_mirrored, noun, models))
+        if (best_overlap(own, again) < SEEN).any():
+            yield f"a second look does not see {a_(noun.name)} where one was found"
+        elif len(again) > len(own) and not (noun.place or noun.attribute) and specialist(noun, models) != OCR:
+            yield Doubt(f"A second look sees {count_phrase(len(again) - len(own), noun.name)} more.")
+
+
+def _find_mirrored(noun: Noun, models: Models, view: Image.Image) -> Regions:
+    """What a specialist finds in a mirrored view: letters and bars are no longer those in a mirror."""
+    seen = find_by_specialist(noun, ImageOps.mirror(view), models)
+    boxes = seen.boxes.copy()
+    boxes[:, [0, 2]] = view.width - boxes[:, [2, 0]]
+    return Regions(view.size, boxes, seen.labels, seen.confidence)
 
 
 @detect_objects.check
