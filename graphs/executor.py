@@ -20,6 +20,7 @@ from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 
 from visiongpt_agent.errors import ToolError, VisionGPTError
+from visiongpt_agent.files import is_of_storage, remedy
 from visiongpt_agent.graphs.loop.run import Run, Runs, StoppedError
 from visiongpt_agent.graphs.loop.waves import not_run, plain_args
 from visiongpt_agent.graphs.resources import Resources
@@ -126,6 +127,8 @@ def _account(fault: Exception, proposal: Proposal) -> tuple[str, Cause]:
             return str(own), "memory"
         logger.warning("%s ran out of memory: %s", proposal, told)
         return "the memory ran out; try a smaller picture, or free some", "memory"
+    if is_of_storage(own):
+        return (f"{told}; {remedy(own)}" if isinstance(own, OSError) else str(own)), "storage"
     if isinstance(fault, (ToolException, VisionGPTError)):
         return str(fault) or type(own).__name__, ""
     logger.error("%s failed", proposal, exc_info=fault)

@@ -21,13 +21,16 @@ Verdict = Literal["accepted", "uncertain", "rejected", "failed", "skipped"]
 Pending = Literal["unverified", "retry"]
 """Of a step that is not finished: it ran and is to be judged; it did not hold and is to be tried in another way."""
 
-Cause = Literal["", "cancelled", "deadline", "denied", "needs", "nothing", "memory", "bug"]
+Cause = Literal["", "cancelled", "deadline", "denied", "needs", "nothing", "memory", "storage", "bug"]
 """Why a step has no result, where it is not the tool's own account.
 
 ``cancelled`` by the person; ``deadline``: a time limit was reached; ``denied``: it was asked about and refused;
-``needs`` a result that there is none of; ``nothing`` was found to work on; ``memory`` ran out; ``bug``: an error that
-no tool should raise.
+``needs`` a result that there is none of; ``nothing`` was found to work on; ``memory`` ran out; ``storage``: the result
+could not be written; ``bug``: an error that no tool should raise.
 """
+
+OUTSIDE: tuple[Cause, ...] = ("cancelled", "deadline", "memory", "storage")
+"""The causes that lie outside the step: it may succeed another time, so that resuming a request tries it anew."""
 
 HOLDS: tuple[Verdict, ...] = ("accepted", "uncertain")
 """The verdicts on results that are used and told."""

@@ -71,7 +71,7 @@ def critique(steps: Sequence[Step], tools: Mapping[str, ToolSpec]) -> str:
     """
     lines = []
     for step in steps:
-        if step["verdict"] in ("failed", "rejected"):
+        if step["verdict"] in ("failed", "rejected") and step["cause"] != "storage":
             spec = tools.get(step["tool"])
             words = spec is None or spec.signature.returns is Kind.TEXT
             why = step["error"].partition(":")[0] if step["cause"] == "bug" else one_line(step["error"])

@@ -22,6 +22,7 @@ from langgraph.types import Command
 from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.graphs.answering.report import build_result
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
+from visiongpt_agent.graphs.loop.reopening import reopening
 from visiongpt_agent.graphs.resources import GivenModel, LanguageModel, Limits, Resources
 from visiongpt_agent.graphs.state import AgentState, ImageEntry, fresh_turn
 from visiongpt_agent.models import jobs
@@ -222,13 +223,16 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
     def resume(self, thread_id: str, approve: bool | None = None, config: RunnableConfig | None = None) -> VisionResult:
         """Go on with the last request of a conversation after a crash or a pause; finished steps are not done again.
 
+        Of a request that has ended, the steps are tried anew that a cause from outside kept from a result: a full disk,
+        too little memory, a time limit, a cancellation.
+
         Args:
             thread_id: The conversation.
             approve: Whether the steps that wait may run; None leaves them waiting.
             config: LangChain's, for callbacks.
 
         Returns:
-            The result; of a request that was finished already, the same again.
+            The result; of a request that has ended with nothing to try anew, the same again.
 
         Raises:
             StateError: If there is no such conversation, it cannot be read, or a request of it is going on.
@@ -377,7 +381,9 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
     def _resumed_events(self, workspace: _Workspace, thread: _Thread, approval: _Approval) -> Iterator[Event]:
         snapshot = existing_snapshot(workspace.graph, thread.id)
         # Tasks, not ``next``: that leaves out those that have ended, while the wave that they belong to has not.
-        if not snapshot.tasks or (snapshot.interrupts and approval.granted is None):
+        if snapshot.interrupts and approval.granted is None:
+            return
+        if not snapshot.tasks and not self._reopen(workspace, thread, cast("AgentState", snapshot.values)):
             return
         # What is asked before was said when the request was made, perhaps to an agent in another process.
         names = set(str((snapshot.metadata or {}).get(_ASK_KEY, "")).split())
@@ -391,6 +397,13 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
         answers: Any = {interrupt.id: approval.granted for interrupt in snapshot.interrupts}
         graph = build_graph(resources, workspace.conversations.checkpointer)
         yield from _graph_events(graph, Command(resume=answers) if answers else None, self._config(thread, names))
+
+    def _reopen(self, workspace: _Workspace, thread: _Thread, state: AgentState) -> bool:
+        """Have an ended request go on where a cause from outside kept steps from a result; whether one did."""
+        update = reopening(state)
+        if update:
+            workspace.graph.update_state(self._config(thread), update.values, as_node=update.node)
+        return update is not None
 
     def _config(self, thread: _Thread, asked_before: Collection[str] = ()) -> RunnableConfig:
         """The run's config; its metadata stays with the conversation."""

@@ -14,6 +14,10 @@ class InputError(VisionGPTError, ValueError):
     """The request or an image handed in cannot be used."""
 
 
+class StorageError(InputError):
+    """A file could not be written: the disk is full, or its folder may not be written to."""
+
+
 class PlanError(VisionGPTError, ValueError):
     """A text is no plan, or a plan does not fit the tools and images at hand."""
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from visiongpt_agent.errors import InputError
+from visiongpt_agent.errors import StorageError
 
 _PREFIX: Final = "visiongpt-"
 _ALIVE: Final = ".alive"
@@ -25,7 +25,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that other readers, and a crash or a power cut, see all of it or nothing.
 
     Raises:
-        InputError: If the folder is not writable or the disk is full; says which, and what to do.
+        StorageError: If the folder is not writable or the disk is full; says which, and what to do.
     """
     _write(path, data, os.replace)
 
@@ -58,9 +58,9 @@ def _write(path: Path, data: bytes, name: Callable[[str, Path], None]) -> bool:
     except FileExistsError:
         if path.parent.is_dir():
             return False
-        raise InputError(f"{path} cannot be written: {path.parent} is no folder; name another folder") from None
+        raise StorageError(f"{path} cannot be written: {path.parent} is no folder; name another folder") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}; {remedy(error)}") from None
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}; {remedy(error)}") from None
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
@@ -134,6 +134,16 @@ def _remove_orphans() -> None:
 
 def _user() -> int:
     return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Whether an error says that something could not be written, rather than what was wrong with it."""
+    return isinstance(error, StorageError) or (isinstance(error, OSError) and error.errno in _STORAGE)
+
+
+_STORAGE: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+)
 
 
 def remedy(error: OSError) -> str:

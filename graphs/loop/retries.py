@@ -22,8 +22,11 @@ class Try:
 def next_try(step: Step, resources: Resources) -> Try | None:
     """The next way to do a step, None where no other could come to anything else.
 
-    A tool that gave up before it used any model was asked for what cannot be done: it is not asked again.
+    A tool that gave up before it used any model was asked for what cannot be done: it is not asked again. Nor is one
+    whose result could not be written: another result would need the same room.
     """
+    if step["cause"] == "storage":
+        return None
     spec = resources.tools.get(step["tool"])
     last = step["attempts"][-1] if step["attempts"] else None
     if spec is None or last is None or len(step["attempts"]) > resources.limits.retries:
