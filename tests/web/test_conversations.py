@@ -11,7 +11,7 @@ import pytest
 from tests.tiny_pictures import png
 from tests.web.conftest import TURN, WORDED
 from visiongpt_agent import InputError, VisionGPT, sample_photo
-from visiongpt_agent.web.conversations import Conversation, Conversations, PageLimits, Turn
+from visiongpt_agent.web.conversations import Conversation, Conversations, FullError, PageLimits, Turn
 
 Maker = Callable[..., Callable[[], VisionGPT]]
 COFFEE = sample_photo("coffee").read_bytes()
@@ -134,19 +134,56 @@ def test_nothing_stays_of_a_conversation_that_ended(scripted: Maker) -> None:
         conversations.get(conversation.key)
 
 
-def test_a_closed_tab_is_given_a_while_and_the_longest_idle_goes_first(scripted: Maker) -> None:
-    conversations = Conversations(scripted(), PageLimits(conversations=2, closed_seconds=0))
+def test_newcomers_end_nobodys_conversation(scripted: Maker) -> None:
+    conversations = Conversations(scripted(), PageLimits(conversations=3))
+    first = conversations.begin("tab 1")
+    first.add(COFFEE, "coffee.jpg")
+    others = [conversations.begin(f"tab {number}") for number in (2, 3)]
+
+    for _ in range(41):
+        with pytest.raises(FullError, match="all 3 places are taken"):
+            conversations.begin("tab 4")
+
+    assert [conversations.get(each.key) for each in (first, *others)] == [first, *others]
+    conversations.end(others[0].key)
+    assert conversations.begin("tab 4")
+
+
+def test_an_unused_conversation_makes_room_soon(scripted: Maker) -> None:
+    conversations = Conversations(scripted(), PageLimits(conversations=2, unused_seconds=0))
+    used = conversations.begin()
+    used.add(COFFEE, "coffee.jpg")
+
+    keys = {conversations.begin().key for _ in range(41)}
+
+    assert len(keys) == 41
+    assert conversations.get(used.key) is used
+
+
+def test_a_request_under_way_is_not_idle(scripted: Maker) -> None:
+    conversations = Conversations(scripted(), PageLimits(idle_seconds=0))
+    conversation = conversations.begin()
+    going = conversation.ask("turn $1")
+    next(going)
+
+    conversations.sweep()
+    assert conversations.get(conversation.key) is conversation
+    list(going)
+    conversations.sweep()
+    assert len(conversations) == 0
+
+
+def test_a_closed_tab_is_given_a_while(scripted: Maker) -> None:
+    conversations = Conversations(scripted(), PageLimits(closed_seconds=0))
     one, two = conversations.begin("tab 1"), conversations.begin("tab 2")
-    conversations.begin("tab 3")
-    with pytest.raises(InputError):
-        conversations.get(one.key)
 
     conversations.tab_closed("tab 2")
-    conversations.get(two.key).touch()  # it came back
+    two.touch()  # it came back
     conversations.sweep()
     assert conversations.get(two.key) is two
     conversations.tab_closed("tab 2")
     conversations.sweep()
+    assert conversations.get(one.key) is one
     assert len(conversations) == 1
 
 

@@ -1,6 +1,7 @@
 """The conversations of the page: one for each tab, each with an agent and a store of its own over shared models.
 
-What a conversation made goes when it ends: its tab was closed, it was idle too long, or too many others came after it.
+What a conversation made goes when it ends: its tab was closed, or it was idle too long. No conversation ends because of
+others: where as many are open as may be, a newcomer is told to come back.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ _THREAD: Final = "page"
 _NAME_LENGTH: Final = 60
 
 
+class FullError(VisionGPTError):
+    """As many conversations are open as may be."""
+
+
 @dataclass(frozen=True)
 class PageLimits:
     """What one tab, and all of them together, may ask for.
@@ -31,19 +36,23 @@ class PageLimits:
     Attributes:
         picture_bytes: Largest file.
         picture_pixels: Most pixels of a picture.
+        upload_seconds: Time that a file may take to arrive.
         pictures: Most pictures that a person may add to a conversation.
-        conversations: Most conversations at a time; beyond, the one longest idle ends.
+        conversations: Most conversations at a time; beyond, no new one begins.
         at_once: Requests carried out side by side; others wait.
-        idle_seconds: After this time without a request a conversation ends.
+        idle_seconds: After this time without a request a conversation ends; one under way does not.
+        unused_seconds: The same for a conversation that has neither a request nor a picture.
         closed_seconds: After this time a conversation whose tab was closed ends; a phone may drop and come back.
     """
 
     picture_bytes: int = 20 * 2**20
     picture_pixels: int = 40_000_000
+    upload_seconds: float = 60.0
     pictures: int = 12
     conversations: int = 40
     at_once: int = 2
     idle_seconds: float = 3600.0
+    unused_seconds: float = 300.0
     closed_seconds: float = 120.0
 
 
@@ -95,7 +104,7 @@ class _Added:
     """A picture that a person added and that goes with the next request."""
 
     picture: Picture
-    kept: StoredImage
+    stored: StoredImage
 
 
 class Conversation:
@@ -104,14 +113,15 @@ class Conversation:
     def __init__(self, agent: VisionGPT, limits: PageLimits, slots: threading.Semaphore) -> None:
         self.key = secrets.token_urlsafe(16)
         self.turns: list[Turn] = []
-        self.expires = time.monotonic() + limits.idle_seconds
+        self.limits = limits
         self.tab = ""
         self._agent = agent
-        self.limits = limits
+        self._touched = time.monotonic()
+        self._left: float | None = None
         self._slots = slots
         self._waiting: list[_Added] = []
         self._titles: dict[str, str] = {}
-        self._found: dict[str, tuple[Mapping[str, Any], ...]] = {}
+        self._regions: dict[str, tuple[Mapping[str, Any], ...]] = {}
         self._shown: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -128,7 +138,7 @@ class Conversation:
         limits = self.limits
         if len(data) > limits.picture_bytes:
             raise InputError(too_large(title, limits))
-        by_person = sum(entry["origin"] == "user" for entry in self._known()) + len(self._waiting)
+        by_person = sum(entry["origin"] == "user" for entry in self._entries()) + len(self._waiting)
         if by_person >= limits.pictures:
             raise InputError(
                 f"{title} is one too many: a conversation takes {limits.pictures} pictures; begin a new one"
@@ -139,25 +149,25 @@ class Conversation:
                 f"{title} has {image.width}x{image.height} pixels; up to {limits.picture_pixels // 10**6} million are "
                 "taken: make it smaller"
             )
-        kept = self._agent.store.add(image, Provenance("user", title))
-        name = f"${len(self._known()) + len(self._waiting) + 1}"
-        self._waiting.append(_Added(Picture(name, title, kept.id, kept.width, kept.height), kept))
-        self._shown.add(kept.id)
+        stored = self._agent.store.add(image, Provenance("user", title))
+        name = f"${len(self._entries()) + len(self._waiting) + 1}"
+        self._waiting.append(_Added(Picture(name, title, stored.id, stored.width, stored.height), stored))
+        self._shown.add(stored.id)
 
     def pictures(self) -> list[Picture]:
         """All pictures, in the order of their names, with the regions last found on each."""
-        known = [
+        named = [
             Picture(
                 name := f"${number}",
                 self._titles.get(name, entry["title"].replace("_", " ")),
                 entry["id"],
                 entry["width"],
                 entry["height"],
-                self._found.get(name, ()),
+                self._regions.get(name, ()),
             )
-            for number, entry in enumerate(self._known(), 1)
+            for number, entry in enumerate(self._entries(), 1)
         ]
-        return [*known, *(added.picture for added in self._waiting)]
+        return [*named, *(added.picture for added in self._waiting)]
 
     def looked_at(self) -> str:
         """The picture that the last result found regions on, ``""`` where it found none."""
@@ -190,7 +200,7 @@ class Conversation:
             yield from self._in_turn(turn)
         finally:
             self._lock.release()
-            self.touch()
+            self._touched = time.monotonic()
             if self._closed:
                 self._remove()
 
@@ -219,7 +229,7 @@ class Conversation:
 
     def _carry_out(self, turn: Turn) -> Iterator[Turn]:
         waiting = list(self._waiting)
-        asked = Request(request=turn.request, images=[added.kept for added in waiting], pointed=turn.pointed)
+        asked = Request(request=turn.request, images=[added.stored for added in waiting], pointed=turn.pointed)
         config: Any = {"configurable": {"thread_id": _THREAD}}
         for event in self._agent.stream(asked, config):
             if plan := event.get("plan"):
@@ -241,12 +251,12 @@ class Conversation:
     def _keep(self, result: VisionResult, waiting: Sequence[_Added]) -> None:
         self._waiting = [added for added in self._waiting if added not in waiting]
         self._titles |= {added.picture.name: added.picture.title for added in waiting}
-        self._shown |= {image.id for image in result.images} | {entry["id"] for entry in self._known()}
+        self._shown |= {image.id for image in result.images} | {entry["id"] for entry in self._entries()}
         for name in {found.of for found in result.regions}:
             items = [dict(item) for found in result.regions if found.of == name for item in found.items]
-            self._found[name] = tuple({str(item["box"]): item for item in items}.values())
+            self._regions[name] = tuple({str(item["box"]): item for item in items}.values())
 
-    def _known(self) -> list[Any]:
+    def _entries(self) -> list[Any]:
         state = self._agent.graph.get_state({"configurable": {"thread_id": _THREAD}}).values
         return list(state.get("images", []))
 
@@ -254,7 +264,21 @@ class Conversation:
         return tuple(added.picture.title for added in self._waiting)
 
     def touch(self) -> None:
-        self.expires = time.monotonic() + self.limits.idle_seconds
+        """Note that its owner is there."""
+        self._touched, self._left = time.monotonic(), None
+
+    def leave(self) -> None:
+        """Note that its tab was closed."""
+        self._left = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether its owner left a while ago, or has let it idle too long."""
+        now = time.monotonic()
+        if self._left is not None:
+            return now - self._left >= self.limits.closed_seconds
+        used = bool(self.turns or self._waiting)
+        idle = self.limits.idle_seconds if used else min(self.limits.idle_seconds, self.limits.unused_seconds)
+        return not self._lock.locked() and now - self._touched >= idle
 
     def close(self) -> None:
         """Stop, and remove what was made; a request under way removes it when it ends."""
@@ -287,15 +311,22 @@ class Conversations:
         self._lock = threading.Lock()
 
     def begin(self, tab: str = "") -> Conversation:
-        """A new conversation, for the tab of this id."""
-        made = Conversation(self._make_agent(), self.limits, self._slots)
-        made.tab = tab
+        """A new conversation, for the tab of this id.
+
+        Raises:
+            FullError: If as many are open as may be.
+        """
+        self.sweep()
         with self._lock:
-            self._open[made.key] = made
-            extra = sorted(self._open.values(), key=lambda each: each.expires)[: -self.limits.conversations]
-        for conversation in extra:
-            self.end(conversation.key)
-        return made
+            if len(self._open) >= self.limits.conversations:
+                raise FullError(
+                    f"all {self.limits.conversations} places are taken: reload the page in some minutes, when others "
+                    "have left"
+                )
+            conversation = Conversation(self._make_agent(), self.limits, self._slots)
+            conversation.tab = tab
+            self._open[conversation.key] = conversation
+        return conversation
 
     def get(self, key: str) -> Conversation:
         """The conversation with this key.
@@ -306,7 +337,7 @@ class Conversations:
         with self._lock:
             conversation = self._open.get(key)
         if conversation is None:
-            raise InputError("this conversation has ended: reload the page to begin a new one")
+            raise InputError("there is no such conversation, or it has ended: reload the page to begin a new one")
         return conversation
 
     def end(self, key: str) -> None:
@@ -320,12 +351,12 @@ class Conversations:
         with self._lock:
             for conversation in self._open.values():
                 if conversation.tab == tab:
-                    conversation.expires = min(conversation.expires, time.monotonic() + self.limits.closed_seconds)
+                    conversation.leave()
 
     def sweep(self) -> None:
         """End those whose time is over."""
         with self._lock:
-            over = [key for key, each in self._open.items() if each.expires < time.monotonic()]
+            over = [key for key, each in self._open.items() if each.is_over()]
         for key in over:
             self.end(key)
 
@@ -358,8 +389,8 @@ def _tick_off(turn: Turn, finished: Mapping[str, Any]) -> None:
 
 
 def _step(turn: Turn, number: int) -> StepShown:
-    found = next((step for step in turn.steps if step.id == number), None)
-    if found is None:
-        found = StepShown(number, "")
-        turn.steps.append(found)
-    return found
+    step = next((step for step in turn.steps if step.id == number), None)
+    if step is None:
+        step = StepShown(number, "")
+        turn.steps.append(step)
+    return step

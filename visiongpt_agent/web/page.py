@@ -11,8 +11,8 @@ import gradio as gr
 
 from visiongpt_agent.errors import InputError, VisionGPTError
 from visiongpt_agent.language.english import place_of
-from visiongpt_agent.web.conversations import Conversation, Conversations, Picture
-from visiongpt_agent.web.transcript import conversation_html, start_html
+from visiongpt_agent.web.conversations import Conversation, Conversations, FullError, Picture
+from visiongpt_agent.web.transcript import conversation_html, full_html, start_html
 
 EXAMPLES: Final = {
     "coffee": "how many cups are there? then remove the background",
@@ -123,12 +123,16 @@ def region_names(picture: Picture) -> list[str]:
 def _wire(
     page: gr.Blocks, conversations: Conversations, stage: gr.HTML, turns: gr.HTML, request: gr.Textbox, again: gr.Button
 ) -> None:
-    def begin(told: gr.Request) -> tuple[dict[str, Any], str]:
-        return stage_value(conversations.begin(told.session_hash or "")), start_html(REQUESTS)
+    def begin(tab: gr.Request) -> tuple[Any, str]:
+        try:
+            conversation = conversations.begin(tab.session_hash or "")
+        except FullError as fault:
+            return gr.skip(), full_html(str(fault))
+        return stage_value(conversation), start_html(REQUESTS)
 
-    def anew(shown: Mapping[str, Any] | None, told: gr.Request) -> tuple[dict[str, Any], str]:
+    def anew(shown: Mapping[str, Any] | None, tab: gr.Request) -> tuple[Any, str]:
         conversations.end(str((shown or {}).get("key", "")))
-        return begin(told)
+        return begin(tab)
 
     def ask(words: str, shown: Mapping[str, Any] | None) -> Iterator[Any]:
         try:
@@ -142,9 +146,9 @@ def _wire(
         yield gr.skip(), gr.skip(), gr.update(value="", submit_btn=False, stop_btn=True)
         for _ in conversation.ask(words, (shown or {}).get("selected") or ()):
             yield conversation_html(conversation.key, conversation.turns), gr.skip(), gr.skip()
-        made = len(conversation.pictures()) > before
+        grew = len(conversation.pictures()) > before
         value = stage_value(
-            conversation, "" if made else conversation.looked_at() or str((shown or {}).get("current", ""))
+            conversation, "" if grew else conversation.looked_at() or str((shown or {}).get("current", ""))
         )
         yield conversation_html(conversation.key, conversation.turns), value, gr.update(submit_btn=True, stop_btn=False)
 
@@ -154,8 +158,8 @@ def _wire(
         except InputError:
             return
 
-    def closed(told: gr.Request) -> None:
-        conversations.tab_closed(told.session_hash or "")
+    def closed(tab: gr.Request) -> None:
+        conversations.tab_closed(tab.session_hash or "")
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     page.load(begin, None, [stage, turns], **quiet)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import binascii
 import ipaddress
 import secrets
 import threading
@@ -150,24 +150,33 @@ class Guard:
         return await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> Response | None:
-        asked, origin = headers.get("host", ""), headers.get("origin")
+        host, origin = headers.get("host", ""), headers.get("origin")
         # Another page could reach a server on this machine under a name of its own, or post to it from the browser.
-        if is_loopback(self._host) and not is_loopback(urlsplit(f"//{asked}").hostname or ""):
+        if is_loopback(self._host) and not is_loopback(_hostname(host)):
             return JSONResponse({"error": "this page is served to this machine alone"}, 403)
-        if origin is not None and urlsplit(origin).netloc != asked:
+        if origin is not None and origin.partition("://")[2] != host:
             return JSONResponse({"error": "this page takes no requests from other pages"}, 403)
         if self._auth is not None and not _knows(headers.get("authorization", ""), self._auth):
             return Response("name and password, please", 401, {"WWW-Authenticate": 'Basic realm="VisionGPT"'})
         return None
 
 
-def _knows(header: str, auth: tuple[str, str]) -> bool:
-    kind, _, given = header.partition(" ")
+def _hostname(host: str) -> str:
+    """The name in a Host header, ``""`` where it holds none."""
     try:
-        told = base64.b64decode(given, validate=True)
-    except binascii.Error:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets without an address
+        return ""
+
+
+def _knows(header: str, auth: tuple[str, str]) -> bool:
+    """Whether an Authorization header, which may hold any bytes, gives the name and the password."""
+    kind, _, encoded = header.partition(" ")
+    try:
+        credentials = base64.b64decode(encoded, validate=True)
+    except ValueError:  # no base64, or not even ASCII
         return False
-    return kind.lower() == "basic" and secrets.compare_digest(told, ":".join(auth).encode())
+    return kind.lower() == "basic" and secrets.compare_digest(credentials, ":".join(auth).encode())
 
 
 # -------------------------------------------------------------------------------------------- pictures, in and out
@@ -175,7 +184,7 @@ def _knows(header: str, auth: tuple[str, str]) -> bool:
 
 def _add_pictures(app: FastAPI, conversations: Conversations) -> None:
     @app.exception_handler(VisionGPTError)
-    async def told(_: Request, fault: Exception) -> Response:
+    async def refused(_: Request, fault: Exception) -> Response:
         return JSONResponse({"error": str(fault)}, 422)
 
     @app.post("/conversations/{key}/pictures")
@@ -210,10 +219,14 @@ def _sample(name: str) -> Path:
 
 
 async def _body(request: Request, title: str, limits: PageLimits) -> bytes:
-    """The file that is sent, never more of it than is allowed."""
+    """The file that is sent, never more of it than is allowed, nor for longer."""
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > limits.picture_bytes:
-            raise InputError(too_large(title[:60] or "the picture", limits))
+    try:
+        async with asyncio.timeout(limits.upload_seconds):
+            async for part in request.stream():
+                data += part
+                if len(data) > limits.picture_bytes:
+                    raise InputError(too_large(title[:60] or "the picture", limits))
+    except TimeoutError:
+        raise InputError(f"the picture took longer than {limits.upload_seconds:g} s to arrive: try again") from None
     return bytes(data)

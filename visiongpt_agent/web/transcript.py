@@ -37,6 +37,13 @@ def start_html(requests: Sequence[str]) -> str:
     return f'<div class="vg-start"><h2>For example</h2>{picks}</div>'
 
 
+def full_html(reason: str) -> str:
+    """What a newcomer sees where no conversation can begin."""
+    return (
+        f'<div class="vg-start"><h2>This page is full</h2><p class="vg-fault" role="alert">{escape(reason)}</p></div>'
+    )
+
+
 def conversation_html(key: str, turns: Sequence[Turn]) -> str:
     """All turns of the conversation with this key."""
     return "".join(turn_html(key, turns[: number + 1]) for number in range(len(turns)))
