@@ -13,7 +13,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from visiongpt_agent.language import sentences
-from visiongpt_agent.language.english import a_, count_phrase, join, place_of, plural, read_counts, read_places
+from visiongpt_agent.language.english import (
+    a_,
+    count_phrase,
+    join,
+    number_word,
+    place_of,
+    plural,
+    read_counts,
+    read_places,
+)
 from visiongpt_agent.language.vocabulary import COCO, Fit, Noun, describe_fit, is_stuff, read_query, understand
 from visiongpt_agent.models.jobs import (
     CLASSIFICATION,
@@ -355,7 +364,7 @@ def _where(places: Sequence[str]) -> str:
     if len(set(places)) == 1:
         return f"all {places[0]} of the picture" if len(places) > 2 else f"both {places[0]} of the picture"
     tally = Counter(places)
-    return join([f"{count_phrase(count, '').strip()} {place}" for place, count in tally.items()]) + " of the picture"
+    return join([f"{number_word(count)} {place}" for place, count in tally.items()]) + " of the picture"
 
 
 def _absences(found: Sequence[_Found], unknown: Collection[str], models: Models) -> list[str]:

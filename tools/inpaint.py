@@ -89,6 +89,8 @@ def _filled(image: Image.Image, hole: BoolArray, inpainter: jobs.Inpainter) -> I
     around = with_alpha(continued(image), np.where(hole, np.float32(0), alpha))
     share = np.asarray(alpha * 255 + 0.5, np.uint8)
     gap = cv2.inpaint(share, hole.astype(np.uint8), _ALPHA_RADIUS, cv2.INPAINT_TELEA)
+    if not hole.all():  # Telea follows gradients beyond what there is around the hole
+        gap = np.clip(gap, share[~hole].min(), share[~hole].max())
     return with_alpha(inpainter.remove(continued(around), hole), np.asarray(gap, np.float32) / np.float32(255))
 
 

@@ -307,7 +307,9 @@ def regions_stay_what_they_are(output: ToolOutput, regions: Regions | None) -> I
         yield "the outlined regions are not those that were given"
     elif len(things) and (np.diag(things.iou(regions)) < _SAME_PLACE).any():
         yield "an outlined region is at another place than the one that was given"
-    elif regions.masks is not None and (things.masks is None or not np.array_equal(things.masks, regions.masks)):
+    elif regions.masks is not None and (
+        things.masks is None or not np.array_equal(things.masks[regions.outlined], regions.masks[regions.outlined])
+    ):
         yield "the outlines are not those that were given"
 
 
@@ -320,12 +322,13 @@ def outlines_lie_on_edges(image: Image.Image, regions: Regions | None, output: T
     """
     things = output.value
     assert isinstance(things, Regions)
-    if things.masks is None or (regions is not None and regions.masks is not None):
+    if things.masks is None:
         return
+    given = regions.outlined if regions is not None and len(regions) == len(things) else np.zeros(len(things), np.bool_)
     told, stuff = " ".join(output.uncertain), output.facts.get("stuff", ())
-    for mask, box, label in zip(things.masks, things.boxes, things.labels, strict=True):
+    for mask, box, label, was_given in zip(things.masks, things.boxes, things.labels, given, strict=True):
         name = label or "region"
-        if label == _PART or not mask.any():
+        if label == _PART or was_given or not mask.any():
             continue
         if label in stuff:
             if not mask.all() and misplaced(image, mask):

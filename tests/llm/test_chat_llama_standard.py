@@ -9,6 +9,13 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from visiongpt_agent.llm.chat_llama import ChatLlama
+from visiongpt_agent.llm.chat_onnx import ChatOnnx
+
+
+@pytest.fixture(scope="module")
+def torch_chat(planner_chat: ChatOnnx) -> ChatLlama:
+    """The planner's weights as transformers runs them."""
+    return ChatLlama.from_folder(planner_chat.folder)
 
 
 class _OverThePlanner:
@@ -17,8 +24,8 @@ class _OverThePlanner:
     planner: ChatLlama
 
     @pytest.fixture(autouse=True)
-    def _load(self, planner_chat: ChatLlama) -> None:
-        type(self).planner = planner_chat
+    def _load(self, torch_chat: ChatLlama) -> None:
+        type(self).planner = torch_chat
 
     @property
     def chat_model_class(self) -> type[ChatLlama]:

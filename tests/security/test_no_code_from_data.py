@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import visiongpt_agent
 from visiongpt_agent.errors import StateError
 from visiongpt_agent.graphs.state import fresh_turn
 from visiongpt_agent.state.serializer import StrictSerializer
+from visiongpt_agent.weights.convert import convert_pickles
 
 PACKAGE = Path(visiongpt_agent.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
@@ -65,8 +68,16 @@ def test_no_module_runs_what_it_reads(path: Path) -> None:
 
 
 def test_only_the_command_can_have_a_checkpoints_code_run() -> None:
-    using = [path for path in MODULES if "weights.convert" in path.read_text("utf-8")]
-    assert [path.relative_to(PACKAGE).as_posix() for path in using] == ["cli/models.py"]
+    """A pull converts pickles too, by the function that runs nothing of them."""
+    using = {
+        path.relative_to(PACKAGE).as_posix(): path for path in MODULES if "weights.convert" in path.read_text("utf-8")
+    }
+    assert sorted(using) == ["cli/models.py", "weights/sources.py"]
+    names = re.findall(
+        r"from visiongpt_agent\.weights\.convert import (.+)", using["weights/sources.py"].read_text("utf-8")
+    )
+    assert set(names) == {"convert_pickles"}
+    assert "run_code" not in inspect.signature(convert_pickles).parameters
 
 
 @pytest.mark.parametrize(

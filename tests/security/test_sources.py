@@ -183,7 +183,7 @@ def test_data_urls_decode_or_are_refused(url: str) -> None:
 
 
 def test_a_data_url_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visiongpt_agent.pictures.images.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("visiongpt_agent.pictures.decoding.MAX_FILE_BYTES", 1000)
     with pytest.raises(InputError, match="the data URL has more than"):
         decode("data:image/png;base64," + "A" * 2000)
 

@@ -17,7 +17,7 @@ from visiongpt_agent.models.registry import Registry
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.detect_objects import detect_objects
+from visiongpt_agent.tools.detect_objects import _counted, detect_objects
 
 Photo = Callable[[str], Image.Image]
 
@@ -209,3 +209,9 @@ def test_a_sentence_that_says_otherwise_is_noticed(sentence: str) -> None:
     for told, problems in ((right, []), (sentence, ["the sentence about what was found does not fit it"])):
         output = ToolOutput(cups, told, facts=facts)
         assert detect_objects.problems({"image": Image.new("RGB", (90, 90)), "query": "cup"}, output) == problems
+
+
+def test_several_at_one_place_are_counted_by_number_alone() -> None:
+    counted = _counted({"cup": 3}, {"cup": ["on the left", "on the left", "at the bottom"]})
+
+    assert counted == ["There are three cups, two on the left and one at the bottom of the picture."]

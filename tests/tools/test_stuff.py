@@ -312,7 +312,7 @@ def test_a_shifted_outline_is_a_doubt(models: StandIns) -> None:
     assert found.masks is not None
     moved = np.roll(found.masks, 25, axis=2)
     shifted = replace(output, value=Regions.from_masks(moved, found.labels, found.confidence))
-    review = segment_objects.review({"image": image, "regions": regions(shifted)}, shifted, models)
+    review = segment_objects.review({"image": image}, shifted, models)
     assert review.doubts == ("The outline of the sky does not follow the edges in the picture.",)
 
 
