@@ -73,7 +73,7 @@ def signatures_of(tools: Iterable[ToolLike]) -> list[Signature]:
     """The signatures of tools; those that a plan cannot call are left out, and a warning says so.
 
     Raises:
-        PlanError: If no tool can be called, or two have one name in plans.
+        PlanError: If no tool can be called, or two that differ have one name in plans.
     """
     signatures: dict[str, Signature] = {}
     faults: list[PlanError] = []
@@ -84,7 +84,7 @@ def signatures_of(tools: Iterable[ToolLike]) -> list[Signature]:
             logger.warning("a tool is left out of what the planner may call: %s", fault)
             faults.append(fault)
             continue
-        if signature.tool in signatures:
+        if signatures.get(signature.tool, signature) != signature:
             raise PlanError(f"two tools are called {signature.tool} in a plan: give them different names")
         signatures[signature.tool] = signature
     if faults and not signatures:
