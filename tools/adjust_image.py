@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,29 @@ _SMOOTH: Final = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 """The kernel of Pillow's ``ImageFilter.SMOOTH``, which its sharpness leads away from."""
 
 
+Look = Literal["", "sepia", "warm", "cool", "negative"]
+_WARMTH: Final = 0.16
+"""How much stronger red is, and how much weaker blue, where a picture is made warm."""
+_LIGHT: Final = np.array([0.299, 0.587, 0.114], np.float64)
+"""Shares of red, green and blue in brightness (ITU-R BT.601)."""
+
+
+def _toned(change: float) -> tuple[tuple[float, ...], ...]:
+    """The matrix that makes red stronger and blue weaker by a share, and leaves grey as bright as it was."""
+    gains = np.array([1 + change, 1.0, 1 - change])
+    return tuple(map(tuple, np.diag(gains / float(_LIGHT @ gains)).tolist()))
+
+
+_LOOKS: Final[Mapping[str, tuple[tuple[tuple[float, ...], ...], float]]] = {
+    # The matrix of the sepia filter in W3C's Filter Effects Module Level 1.
+    "sepia": (((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131)), 0.0),
+    "warm": (_toned(_WARMTH), 0.0),
+    "cool": (_toned(-_WARMTH), 0.0),
+    "negative": (((-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)), 255.0),
+}
+"""By look, the matrix that a pixel's red, green and blue are multiplied by, and what is then added to each."""
+
+
 @vision_tool("global brightness, contrast, saturation, sharpness", returns=Kind.IMAGE)
 def adjust_image(
     image: Image.Image,
@@ -29,8 +52,9 @@ def adjust_image(
     contrast: float = 1.0,
     saturation: float = 1.0,
     sharpness: float = 1.0,
+    look: Look = "",
 ) -> ToolOutput:
-    """Change brightness, contrast, saturation or sharpness of the whole picture; 1.0 leaves a property as it is.
+    """Change brightness, contrast, saturation, sharpness or tone of the whole picture; 1.0 leaves a property as it is.
 
     Args:
         image: The picture, RGB or RGBA.
@@ -38,27 +62,37 @@ def adjust_image(
         contrast: 0 is plain grey, 2 twice the contrast.
         saturation: 0 is black and white, 2 twice as colourful.
         sharpness: 0 is smoothed, 2 sharpened.
+        look: ``sepia`` is brown like an old print, ``warm`` redder, ``cool`` bluer, ``negative`` all colours inverted;
+            it comes after the factors.
 
     Raises:
-        ToolError: If a factor is not from 0 to 4, or all are 1.0.
+        ToolError: If a factor is not from 0 to 4, there is no such look, or nothing is asked for.
     """
     factors = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "sharpness": sharpness}
     for name, factor in factors.items():
         if not 0 <= factor <= _MOST:
             raise ToolError(f"{name} is {factor:g}: give a factor from 0 to {_MOST:g}, where 1 leaves it as it is")
     asked = {name: factor for name, factor in factors.items() if factor != 1}
-    if not asked:
-        raise ToolError("there is nothing to adjust: brightness, contrast, saturation and sharpness are all 1.0")
+    if look and look not in _LOOKS:
+        raise ToolError(f"there is no such look: choose one of {', '.join(_LOOKS)}")
+    if not asked and not look:
+        raise ToolError(f"there is nothing to adjust: {', '.join(factors)} are all 1.0, and no look is given")
 
     def enhance(rgb: Image.Image) -> Image.Image:
         for name, factor in asked.items():
             rgb = Image.blend(_without(name, rgb, alpha), rgb, factor)
-        return rgb
+        return _with_look(rgb, look) if look else rgb
 
     alpha = alpha_of(image)
     made = edit_colors(image, enhance)
     is_as_before = not changed_pixels(image, made).any()
-    return ToolOutput(made, sentences.unadjusted(asked) if is_as_before else sentences.adjusted(asked), facts=asked)
+    summary = sentences.unadjusted(asked, look) if is_as_before else sentences.adjusted(asked, look)
+    return ToolOutput(made, summary, facts={**asked, "look": look} if look else asked)
+
+
+def _with_look(rgb: Image.Image, look: str) -> Image.Image:
+    matrix, offset = _LOOKS[look]
+    return rgb.convert("RGB", tuple(value for row in matrix for value in (*row, offset)))
 
 
 def _without(name: str, rgb: Image.Image, alpha: FloatArray) -> Image.Image:
@@ -92,16 +126,17 @@ def _moved_the_right_way(
     contrast: float,
     saturation: float,
     sharpness: float,
+    look: str,
     output: ToolOutput,
 ) -> Iterator[str]:
     after = one_picture(output.value)
     if after.size != image.size:
         yield f"the picture has {after.width}x{after.height} pixels instead of {image.width}x{image.height}"
         return
-    if saturation == 0 and _colourfulness(after) > 1:
+    if saturation == 0 and look in ("", "negative") and _colourfulness(after) > 1:
         yield "there is still colour in the picture"
     alone = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "sharpness": sharpness}
-    moved = [name for name, factor in alone.items() if factor != 1]
+    moved = [name for name, factor in alone.items() if factor != 1 or look]
     if moved == ["brightness"]:
         yield from _wrong_way("brightness", brightness, _brightness(image), _brightness(after))
     if moved == ["saturation"]:
@@ -115,6 +150,7 @@ def _is_the_picture_adjusted(
     contrast: float,
     saturation: float,
     sharpness: float,
+    look: str,
     output: ToolOutput,
 ) -> Iterator[str]:
     """Worked out anew from the definition of each property, the pixels are the same within rounding."""
@@ -130,6 +166,9 @@ def _is_the_picture_adjusted(
     pixels = _moved_from(_grey(pixels)[..., None], pixels, saturation)
     if sharpness != 1:
         pixels = _moved_from(_mean_around(pixels, alpha), pixels, sharpness)
+    if look:
+        matrix, offset = _LOOKS[look]
+        pixels = np.asarray(np.clip(pixels @ np.array(matrix, np.float32).T + offset, 0, 255).round(), np.float32)
     apart = np.abs(np.asarray(after.convert("RGB"), np.float32) - pixels)[shows]
     if (pixels != before)[shows].any() and not changed_pixels(image, after).any():  # grey may be made grey
         yield "nothing changed"
@@ -160,7 +199,7 @@ def _moved_from(origin: float | FloatArray, pixels: FloatArray, factor: float) -
 
 
 def _grey(pixels: FloatArray) -> FloatArray:
-    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32).round()
+    return np.asarray(pixels @ _LIGHT.astype(np.float32), np.float32).round()
 
 
 def _wrong_way(name: str, factor: float, before: float, after: float) -> Iterator[str]:

@@ -400,8 +400,8 @@ _LOOKS: Final = (
     ("cool", r"\b(?:cooler|colder)\b|\b(?:cool|cold) (?:look|tones?|colou?rs)\b", "make the colours cooler"),
     (
         "negative",
-        r"\binto (?:a|its) negative\b|\binvert (?:the |all |its )?colou?rs\b",
-        "turn the picture into its negative",
+        r"\b(?:in)?to (?:an?|its) negative\b|\binvert (?:the |all |its )?colou?rs\b",
+        "invert the colours",
     ),
 )
 

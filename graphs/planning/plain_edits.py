@@ -314,6 +314,7 @@ _CLAUSES: Final[Sequence[tuple[str, str, Reader]]] = (
         rf"(?:(?:make|turn|convert)(?: {_IT})?(?: in| into| to)?(?: an?)? )?(?P<look>sepia|negative)(?: tones?)?",
         _look,
     ),
+    ("", rf"make {_IT} (?P<look>warmer|cooler)", _look),
     ("", rf"(?:give {_IT} )?an? (?P<look>sepia|warm|cool|warmer|cooler|negative) (?:look|tone)", _look),
     ("", rf"(?P<look>invert) (?:the |its |all )?colou?rs(?: of {_IT})?", _look),
     (

@@ -270,7 +270,8 @@ def _calls(p: Mapping[str, Image.Image], models: Models) -> Calls:
                 ("chelsea", {"brightness": 1.4}), ("chelsea", {"brightness": 0.5}), ("coffee", {"contrast": 1.5}),
                 ("coffee", {"saturation": 0.0}), ("rocket", {"saturation": 2.0}), ("astronaut", {"sharpness": 2.0}),
                 ("astronaut", {"sharpness": 0.0}), ("rocket", {"brightness": 1.2, "contrast": 0.8}),
-                ("sign", {"contrast": 0.6, "saturation": 0.5, "sharpness": 1.5}))
+                ("sign", {"contrast": 0.6, "saturation": 0.5, "sharpness": 1.5}),
+                ("coffee", {"look": "sepia"}), ("chelsea", {"look": "cool", "contrast": 1.3}))
         ],
         "transform_image": [
             (f"{name} {args}", {"image": p[name], **args}) for name, args in (

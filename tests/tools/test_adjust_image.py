@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from visiongpt_agent.errors import ToolError
-from visiongpt_agent.tools.adjust_image import adjust_image
-from visiongpt_agent.tools.base import ToolOutput
+from visiongpt_agent.tools.adjust_image import Look, adjust_image
+from visiongpt_agent.tools.base import ToolOutput, one_picture
 
 Photo = Callable[[str], Image.Image]
 
@@ -70,6 +70,85 @@ def test_transparency_stays(photo: Photo) -> None:
     after = adjust_image(image, brightness=0).value
     assert isinstance(after, Image.Image)
     assert after.getchannel("A").getextrema() == (50, 50)
+
+
+def channels(image: Image.Image) -> tuple[float, float, float]:
+    """Mean red, green and blue."""
+    red, green, blue = np.asarray(image.convert("RGB"), np.float32).reshape(-1, 3).mean(axis=0)
+    return float(red), float(green), float(blue)
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        ("sepia", "I gave the picture a sepia tone."),
+        ("warm", "I made the colours warmer."),
+        ("cool", "I made the colours cooler."),
+        ("negative", "I inverted the colours."),
+    ],
+)
+@pytest.mark.parametrize("picture", ["astronaut", "chelsea", "coffee"])
+def test_looks(photo: Photo, look: Look, told: str, picture: str) -> None:
+    image = photo(picture)
+    output = adjust_image(image, look=look)
+    made = one_picture(output.value)
+    before, after = channels(image), channels(made)
+    if look == "negative":
+        assert np.array_equal(np.asarray(made), 255 - np.asarray(image))
+    elif look == "sepia":
+        red, green, blue = np.moveaxis(np.asarray(made, np.int16), 2, 0)
+        assert ((red >= green) & (green >= blue)).all()  # from brown to a pale yellow
+        assert (red - blue)[np.asarray(image.convert("L")) > 60].min() > 15
+    else:
+        warmth = (after[0] - after[2]) - (before[0] - before[2])
+        assert warmth > 10 if look == "warm" else warmth < -10
+        assert abs(brightness(made) - brightness(image)) < 6
+    assert output.summary == told
+    assert adjust_image.problems({"image": image, "look": look}, output) == []
+
+
+def test_a_look_comes_after_the_factors(photo: Photo) -> None:
+    image = photo("coffee")
+    output = adjust_image(image, saturation=0, look="sepia")
+    bright = adjust_image(image, brightness=1.3, look="cool")
+
+    assert np.ptp(np.asarray(output.value, np.int16), axis=2).max() > 20
+    assert output.summary == "I took out all colour and gave the picture a sepia tone."
+    assert bright.summary == "I made the picture 30 % brighter and made the colours cooler."
+    assert bright.facts == {"brightness": 1.3, "look": "cool"}
+    assert adjust_image.problems({"image": image, "saturation": 0.0, "look": "sepia"}, output) == []
+    assert adjust_image.problems({"image": image, "brightness": 1.3, "look": "cool"}, bright) == []
+
+
+def test_a_look_keeps_what_shows(photo: Photo) -> None:
+    image = photo("coffee").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    output = adjust_image(image, look="warm")
+
+    assert one_picture(output.value).getchannel("A").tobytes() == image.getchannel("A").tobytes()
+    assert adjust_image.problems({"image": image, "look": "warm"}, output) == []
+
+
+def test_a_look_of_black_that_changes_nothing_says_so() -> None:
+    black = Image.new("RGB", (40, 30))
+    output = adjust_image(black, look="warm")
+
+    assert output.summary == "I made the colours warmer, which changes nothing in it."
+    assert adjust_image.problems({"image": black, "look": "warm"}, output) == []
+
+
+def test_another_look_is_caught(photo: Photo) -> None:
+    image = photo("coffee")
+    for asked in ("sepia", "warm", "cool", "negative"):
+        for other in ("sepia", "warm", "cool", "negative"):
+            found = adjust_image.problems({"image": image, "look": asked}, adjust_image(image, look=other))
+            assert found == ([] if asked == other else ["the result is not the picture adjusted as asked"])
+        assert adjust_image.problems({"image": image, "look": asked}, ToolOutput(image, "")) == ["nothing changed"]
+
+
+def test_a_look_that_there_is_not(photo: Photo) -> None:
+    with pytest.raises(ToolError, match="no such look: choose one of sepia, warm, cool, negative"):
+        adjust_image(photo("coffee"), look="vintage")
 
 
 @pytest.mark.parametrize("factor", [-0.1, 4.1, float("nan"), float("inf")])

@@ -155,6 +155,7 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "black and white": ("adjust_image", {"saturation": 0}),
     "sharper": ("adjust_image", {"sharpness": 3}),
     "smoother": ("adjust_image", {"sharpness": 0}),
+    "warmer": ("adjust_image", {"look": "warm"}),
     "flipped": ("transform_image", {"flip": "horizontal"}),
     "turned": ("transform_image", {"rotate": 90}),
     "slanted": ("transform_image", {"rotate": 20}),
@@ -171,7 +172,17 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Every tool that edits here, most of them in more ways than one."""
 
-EVERYWHERE = ("brighter", "more contrast", "black and white", "sharper", "smoother", "flipped", "turned", "shrunk")
+EVERYWHERE = (
+    "brighter",
+    "more contrast",
+    "black and white",
+    "sharper",
+    "smoother",
+    "warmer",
+    "flipped",
+    "turned",
+    "shrunk",
+)
 """Edits that do to a picture of which half shows what they do to the whole one."""
 
 

@@ -37,7 +37,7 @@ ABILITIES: Final[Mapping[str, str]] = {
     "blur_regions": "blur things",
     "crop_regions": "crop to things",
     "highlight_regions": "mark things",
-    "adjust_image": "adjust brightness, contrast, colour and sharpness",
+    "adjust_image": "adjust brightness, contrast, colour, tone and sharpness",
     "transform_image": "rotate, flip and resize",
     "add_text": "write on a picture",
     "combine_images": "put two pictures into one",
@@ -102,10 +102,22 @@ def undone(tool: str, args: Mapping[str, Any], summary: str = "") -> str:
 
 
 def _adjustment(args: Mapping[str, Any]) -> str:
-    if args.get("saturation") == 0:
+    if args.get("saturation") == 0 and not args.get("look"):
         return "make the picture black and white"
     properties = [name for name in ("brightness", "contrast", "saturation", "sharpness") if args.get(name, 1) != 1]
-    return f"change the {join(properties)}" if properties else "adjust the picture"
+    changes = [f"change the {join(properties)}"] if properties else []
+    asking, _, rest = _LOOKS.get(args.get("look", ""), ("", "", ""))
+    changes += [f"{asking} {rest}"] if asking else []
+    return join(changes) or "adjust the picture"
+
+
+_LOOKS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "sepia": ("give", "gave", "the picture a sepia tone"),
+    "warm": ("make", "made", "the colours warmer"),
+    "cool": ("make", "made", "the colours cooler"),
+    "negative": ("invert", "inverted", "the colours"),
+}
+"""By look, the verb that asks for it, the verb that tells it, and what follows either."""
 
 
 def _transformation(args: Mapping[str, Any]) -> str:
@@ -223,26 +235,31 @@ def _some_of(people: int, faceless: int) -> str:
     return f"{number_word(faceless)} of them"
 
 
-def adjusted(factors: Mapping[str, float]) -> str:
+def adjusted(factors: Mapping[str, float], look: str = "") -> str:
     """What was done to properties of a picture.
 
     Args:
         factors: By property what it was multiplied by; none is 1.
+        look: The tone that it was given: ``sepia``, ``warm``, ``cool``, ``negative``, or none.
 
     Example:
         >>> adjusted({"brightness": 1.3, "contrast": 0.8})
         'I made the picture 30 % brighter and lowered the contrast by 20 %.'
+        >>> adjusted({}, "sepia")
+        'I gave the picture a sepia tone.'
     """
-    if factors == {"saturation": 0}:
+    if factors == {"saturation": 0} and not look:
         return "I made the picture black and white."
-    return f"I {join([_change(name, factor) for name, factor in factors.items()])}."
+    changes = [_change(name, factor) for name, factor in factors.items()]
+    changes += [" ".join(_LOOKS[look][1:])] if look else []
+    return f"I {join(changes)}."
 
 
-def unadjusted(factors: Mapping[str, float]) -> str:
+def unadjusted(factors: Mapping[str, float], look: str = "") -> str:
     """That an adjustment leaves the picture as it was."""
-    if factors == {"saturation": 0}:
+    if factors == {"saturation": 0} and not look:
         return "The picture is black and white already, so it stays as it is."
-    return joined(adjusted(factors), "Which changes nothing in it.")
+    return joined(adjusted(factors, look), "Which changes nothing in it.")
 
 
 def _change(name: str, factor: float) -> str:

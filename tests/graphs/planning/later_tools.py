@@ -20,7 +20,6 @@ _ARGUMENTS: Final = {
         Argument("scale", (Kind.NUMBER,), False, 1.0),
         Argument("aspect", (Kind.STRING,), False, ""),
     ),
-    "adjust_image": (Argument("look", (Kind.STRING,), False, ""),),
     "crop_regions": (Argument("each", (Kind.BOOLEAN,), False, False),),
     "remove_background": (Argument("regions", (Kind.REGIONS,), False),),
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),

@@ -59,6 +59,8 @@ def test_chains(request_: str, plan: str, tools: dict[str, object]) -> None:
         ("shrink it to 50%", ["transform_image(scale=0.5)"]),
         ("reduce it by 75 %", ["transform_image(scale=0.25)"]),
         ("make it sepia", ['adjust_image(look="sepia")']),
+        ("make the picture warmer", ['adjust_image(look="warm")']),
+        ("turn it into a negative", ['adjust_image(look="negative")']),
         ("invert the colours", ['adjust_image(look="negative")']),
         ("crop it to a square", ['transform_image(aspect="1:1")']),
         ("crop to 16:9", ['transform_image(aspect="16:9")']),
