@@ -9,6 +9,7 @@ from typing import Final
 
 from visiongpt_agent.graphs.answering.edits_asked import Move, WantedEdit
 from visiongpt_agent.graphs.state import ImageEntry, Step
+from visiongpt_agent.pictures.framing import aspect_ratio
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Edit:
     Attributes:
         kind: The property: ``turn``, ``flip``, ``brightness``, ``contrast``, ``saturation``, ``sharpness``, ``scale``,
             ``width``, ``height``, ``aspect`` or ``look``.
-        value: Degrees clockwise (0 to 360), a factor, pixels, width by height, or the argument's word.
+        value: Degrees clockwise (0 to 360), a factor, pixels, width divided by height, or the argument's word.
         step: The place of the step in the list of steps.
     """
 
@@ -71,11 +72,11 @@ def _resizings(step: Step, before: tuple[int, int] | None) -> Iterator[tuple[str
         yield "scale", float(args["width"]) / before[0]
     elif before and args.get("height"):
         yield "scale", float(args["height"]) / before[1]
-    if before and args.get("scale"):
+    if before and args.get("scale", 1) != 1:
         yield "width", round(float(args["scale"]) * before[0])
         yield "height", round(float(args["scale"]) * before[1])
-    if args.get("aspect"):
-        yield "aspect", str(args["aspect"])
+    if ratio := aspect_ratio(str(args.get("aspect", ""))):
+        yield "aspect", ratio
 
 
 def _size_before(step: Step, steps: Sequence[Step], images: Sequence[ImageEntry]) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from visiongpt_agent.language.lexicon import CARDINALS, DETERMINERS, PICTURE, one_of
+from visiongpt_agent.pictures.framing import aspect_ratio
 
 _NEAR: Final = 0.1
 """How far a factor may be from the one that was asked for, as a share of it."""
@@ -477,6 +478,22 @@ def _sizes(start: int, clause: str) -> Iterator[WantedEdit]:
     yield from _scales(start, clause)
 
 
+_CROPS_TO: Final = (
+    r"\b(crop(?:ped)?)\b.*? (?:to|into|as) (?:an? )?(?:aspect(?: ratio)? of )?"
+    r"(square|\d{1,2}(?:\.\d+)? ?[:/] ?\d{1,2}(?:\.\d+)?)"
+    r"(?=\W*$|,? (?:format|shape|aspect|ratio|crop|version|around|for|please)\b)"
+)
+
+
+def _aspects(start: int, clause: str) -> Iterator[WantedEdit]:
+    crop = _search(_CROPS_TO, clause)
+    ratio = aspect_ratio(crop[2]) if crop else None
+    if crop and ratio:
+        shape = "a square" if ratio == 1 else re.sub(r"\s*[:/]\s*", ":", crop[2])
+        allowed = (Among("aspect", (), ratio * 0.99, ratio * 1.01),)
+        yield WantedEdit(start + crop.start(), crop[1], f"crop the picture to {shape}", allowed)
+
+
 def _scales(start: int, clause: str) -> Iterator[WantedEdit]:
     up = _search(_ENLARGE, clause)
     match = up or _search(_SHRINK, clause)
@@ -506,4 +523,4 @@ def _scales_a_thing(clause: str, match: re.Match[str]) -> bool:
     return after is not None and not re.fullmatch(own, after[1], re.I)
 
 
-_READERS: Final = (_turns, _flips, _factors, _colours, _sizes)
+_READERS: Final = (_turns, _flips, _factors, _colours, _sizes, _aspects)

@@ -278,7 +278,8 @@ def _calls(p: Mapping[str, Image.Image], models: Models) -> Calls:
                 ("chelsea", {"rotate": 90}), ("chelsea", {"rotate": 180}), ("coffee", {"flip": "horizontal"}),
                 ("coffee", {"flip": "vertical"}), ("rocket", {"width": 320}), ("rocket", {"width": 200, "height": 300}),
                 ("astronaut", {"rotate": 30}), ("sign", {"rotate": -12.5}), ("bus", {"rotate": 270, "height": 400}),
-                ("shapes", {"rotate": 45, "flip": "horizontal"})) if name in p
+                ("shapes", {"rotate": 45, "flip": "horizontal"}), ("coffee", {"scale": 0.5}),
+                ("rocket", {"aspect": "1:1"})) if name in p
         ],
     }  # fmt: skip
     return calls

@@ -61,6 +61,9 @@ def missed(request: str, plan: str) -> list[str]:
         ("resize to 320 px wide, keep the proportions", "width", [320.0], [640.0]),
         ("resize it to 640x480", "width", [640.0], [480.0]),
         ("give it a sepia tone", "look", ["sepia"], ["warm"]),
+        ("turn it into a negative", "look", ["negative"], ["sepia"]),
+        ("crop it to 16:9", "aspect", [16 / 9], [1.0]),
+        ("crop the photo to a square, please", "aspect", [1.0], [0.8]),
     ],
 )  # fmt: skip
 def test_a_wish_has_the_values_that_meet_it(

@@ -160,6 +160,7 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "turned": ("transform_image", {"rotate": 90}),
     "slanted": ("transform_image", {"rotate": 20}),
     "shrunk": ("transform_image", {"width": 40}),
+    "squared": ("transform_image", {"aspect": "1:1"}),
     "cropped": ("crop_regions", {"regions": across()}),
     "blurred": ("blur_regions", {"regions": across()}),
     "blurred around": ("blur_regions", {"regions": middle(), "invert": True}),

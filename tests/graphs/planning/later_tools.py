@@ -16,10 +16,6 @@ _IMAGE: Final = Argument("image", (Kind.IMAGE,))
 _REGIONS: Final = Argument("regions", (Kind.REGIONS,))
 
 _ARGUMENTS: Final = {
-    "transform_image": (
-        Argument("scale", (Kind.NUMBER,), False, 1.0),
-        Argument("aspect", (Kind.STRING,), False, ""),
-    ),
     "crop_regions": (Argument("each", (Kind.BOOLEAN,), False, False),),
     "remove_background": (Argument("regions", (Kind.REGIONS,), False),),
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
