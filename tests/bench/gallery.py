@@ -261,6 +261,10 @@ def _calls(p: Mapping[str, Image.Image], models: Models) -> Calls:
             *((n, {"image": p[n], "regions": found[n]}) for n in found),
             *((f"around {n}", {"image": p[n], "regions": outlined[n], "invert": True}) for n in outlined),
         ],
+        "highlight_regions": [
+            *((n, {"image": p[n], "regions": found[n]}) for n in found),
+            *((f"outlined {n}", {"image": p[n], "regions": outlined[n]}) for n in outlined),
+        ],
         "crop_regions": [
             *((n, {"image": p[n], "regions": found[n]}) for n in found),
             ("shapes", {"image": p["shapes"], "regions": shape_regions(False)}),

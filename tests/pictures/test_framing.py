@@ -23,7 +23,12 @@ def test_words_for_none(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "ratio", "expected"),
-    [((600, 400), 1.0, (400, 400)), ((600, 400), 2.0, (600, 300)), ((600, 400), 1.5, (600, 400)), ((3, 1), 0.1, (1, 1))],
+    [
+        ((600, 400), 1.0, (400, 400)),
+        ((600, 400), 2.0, (600, 300)),
+        ((600, 400), 1.5, (600, 400)),
+        ((3, 1), 0.1, (1, 1)),
+    ],
 )
 def test_the_largest_frame(size: tuple[int, int], ratio: float, expected: tuple[int, int]) -> None:
     assert size_of_aspect(size, ratio) == expected

@@ -162,6 +162,7 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "shrunk": ("transform_image", {"width": 40}),
     "squared": ("transform_image", {"aspect": "1:1"}),
     "cropped": ("crop_regions", {"regions": across()}),
+    "marked": ("highlight_regions", {"regions": across()}),
     "blurred": ("blur_regions", {"regions": across()}),
     "blurred around": ("blur_regions", {"regions": middle(), "invert": True}),
     "recoloured": ("recolor_regions", {"regions": across(), "color": "teal"}),

@@ -13,7 +13,6 @@ from visiongpt_agent.plan import Argument, Kind, Signature
 from visiongpt_agent.tools import catalog
 
 _IMAGE: Final = Argument("image", (Kind.IMAGE,))
-_REGIONS: Final = Argument("regions", (Kind.REGIONS,))
 
 _ARGUMENTS: Final = {
     "crop_regions": (Argument("each", (Kind.BOOLEAN,), False, False),),
@@ -21,7 +20,6 @@ _ARGUMENTS: Final = {
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
 }
 _TOOLS: Final = (
-    Signature("highlight_regions", (_IMAGE, _REGIONS), Kind.IMAGE, "show regions"),
     Signature(
         "add_text",
         (_IMAGE, Argument("text", (Kind.STRING,)), Argument("position", (Kind.STRING,), False, "bottom")),
