@@ -297,6 +297,16 @@ _VERBS: Final = frozenset(
         "shrink",
         "lighten",
         "upscale",
+        "highlight",
+        "spotlight",
+        "circle",
+        "point",
+        "redact",
+        "write",
+        "print",
+        "invert",
+        "stack",
+        "combine",
     ]
 )
 """Words that a listing does not go on with: another wish begins."""

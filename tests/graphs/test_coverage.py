@@ -48,6 +48,10 @@ def missed(request: str, plan: str, titles: tuple[str, ...] = ("a.jpg",), turn: 
         ("describe the picture and read the code", "#1 = caption_image(image=$1)", "I did not read the code."),
         ("estimate the depth and find the body keypoints", DEPTH, "I did not look for body keypoints."),
         ("turn it upside down; the dog should be red", TURN, "I did not change any colour."),
+        ("crop it to 4:5 and flip it", '#1 = transform_image(image=$1, aspect="1:1")',
+         "I did not crop the picture to 4:5."),
+        ("make it half the size", "#1 = transform_image(image=$1, scale=2)",
+         "I did not make the picture half as large."),
         ("make it snowy and count the dogs", DETECT_DOG, "I did not make it snowy."),
     ],
 )  # fmt: skip
@@ -85,6 +89,11 @@ def test_what_no_step_took_on_is_told(request_: str, plan: str, gap: str | None)
          '#1 = detect_objects(image=$1, query="red door")\n#2 = recolor_regions(image=$1, regions=#1, color="green")'),
         ("make it brighter", "#1 = adjust_image(image=$1, brightness=1.2)"),
         ("what does the sign say?", "#1 = read_text(image=$1)"),
+        ("find the dog and highlight it",
+         '#1 = detect_objects(image=$1, query="dog")\n#2 = highlight_regions(image=$1, regions=#1)'),
+        ("crop it to a square", '#1 = transform_image(image=$1, aspect="1:1")'),
+        ("make it half the size, then sepia",
+         '#1 = transform_image(image=$1, scale=0.5)\n#2 = adjust_image(image=#1, look="sepia")'),
     ],
 )  # fmt: skip
 def test_nothing_is_told_of_what_was_done_or_not_asked_for(request_: str, plan: str) -> None:
