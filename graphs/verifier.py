@@ -8,6 +8,7 @@ from typing import Any, Literal
 from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
+from visiongpt_agent.graphs.loop.lineage import pictures_of
 from visiongpt_agent.graphs.loop.messages import tool_message
 from visiongpt_agent.graphs.loop.retries import next_try
 from visiongpt_agent.graphs.loop.run import Runs, Stop
@@ -37,7 +38,7 @@ class Verifier:
         steps, finished = merge_steps(known, new), [step for step in new if is_finished(step)]
         return {
             "steps": new,
-            "images": [_entry(step, state["turn"]) for step in finished if _shows(step)],
+            "images": [entry for step in finished for entry in _entries(step, state["turn"])],
             "messages": [tool_message(step, state["turn"]) for step in finished],
             "critique": critique(steps, self._resources.tools) if is_complete(state["plan"], steps) else "",
         }
@@ -90,20 +91,19 @@ def _verdict(step: Step) -> Verdict:
     return "uncertain" if step["artifact"]["uncertain"] else "accepted"
 
 
-def _shows(step: Step) -> bool:
-    return step["verdict"] in HOLDS and "image" in step["artifact"]
-
-
-def _entry(step: Step, turn: int) -> ImageEntry:
-    artifact = step["artifact"]
-    return ImageEntry(
-        id=artifact["image"],
-        origin=step["tool"],
-        title=step["tool"],
-        width=artifact["width"],
-        height=artifact["height"],
-        turn=turn,
-    )
+def _entries(step: Step, turn: int) -> list[ImageEntry]:
+    """The pictures of a step that holds, as images of the conversation."""
+    return [
+        ImageEntry(
+            id=picture["image"],
+            origin=step["tool"],
+            title=step["tool"],
+            width=picture["width"],
+            height=picture["height"],
+            turn=turn,
+        )
+        for picture in (pictures_of(step) if step["verdict"] in HOLDS else ())
+    ]
 
 
 def _tell(steps: list[Step]) -> None:

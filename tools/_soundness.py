@@ -29,6 +29,8 @@ def unsound(kind: Kind, args: Mapping[str, Any], output: ToolOutput) -> Iterator
     if not _finite(output.facts):
         yield "a figure of the result is not a finite number"
     value, image = output.value, args.get("image")
+    for picture in output.further:
+        yield from _picture(picture)
     if kind is Kind.IMAGE:
         yield from _picture(value)
     elif kind is Kind.REGIONS:

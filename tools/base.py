@@ -109,6 +109,7 @@ class ToolOutput:
         missing: Things asked for that were looked for and not found, or could not be looked for.
         uncertain: Sentences about what may be wrong.
         facts: Further plain data (JSON) that the value does not hold.
+        further: Pictures beside ``value``, where a tool makes several, or one that shows what a text tells.
         heat: Of regions found by degrees, how strongly each pixel shows what was looked for: mode L, from 0 to 255,
             in the size of the picture. It is laid over the picture where the regions are drawn.
     """
@@ -120,6 +121,7 @@ class ToolOutput:
     uncertain: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     heat: Image.Image | None = None
+    further: tuple[Image.Image, ...] = ()
 
 
 class Review(NamedTuple):
@@ -263,7 +265,8 @@ class VisionTool(BaseTool):
     Arguments that take pictures or regions are content ids of the store (``img-...``, ``reg-...``). The artifact is a
     plain dict: ``tool``, ``kind``, ``summary``, ``models``, ``missing``, ``uncertain`` (the doubts of the
     postconditions too), ``facts``, ``problems`` (failed postconditions) and, by kind, ``image``/``width``/``height``,
-    ``regions``/``items`` (and ``heat``, a picture's id, where there is a heat map), ``text`` or ``labels``.
+    ``regions``/``items`` (and ``heat``, a picture's id, where there is a heat map), ``text`` or ``labels``. Where there
+    are pictures beside these, ``further`` holds ``image``/``width``/``height`` of each.
     """
 
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
@@ -326,10 +329,11 @@ class VisionTool(BaseTool):
             "problems": list(review.problems),
         }
         value = output.value
+        made = Provenance(self.name, self.name, dict(args), ", ".join(output.models), tuple(parents))
+        if output.further:
+            artifact["further"] = [self._kept(picture, made) for picture in output.further]
         if isinstance(value, Image.Image):
-            made = Provenance(self.name, self.name, dict(args), ", ".join(output.models), tuple(parents))
-            kept = self.store.add(value, made)
-            artifact |= {"image": kept.id, "width": kept.width, "height": kept.height}
+            artifact |= self._kept(value, made)
         elif isinstance(value, Regions):
             artifact |= {"regions": self.store.add_regions(value), "items": value.to_dicts(), "of": parents[:1]}
             if output.heat is not None:
@@ -340,6 +344,10 @@ class VisionTool(BaseTool):
         else:
             artifact["labels"] = [{"name": label.name, "score": round(label.score, 4)} for label in value]
         return artifact
+
+    def _kept(self, picture: Image.Image, made: Provenance) -> dict[str, Any]:
+        kept = self.store.add(picture, made)
+        return {"image": kept.id, "width": kept.width, "height": kept.height}
 
 
 def _in_brief(refusal: str) -> str:

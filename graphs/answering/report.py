@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.graphs.answering.findings import Place, gathered
-from visiongpt_agent.graphs.loop.lineage import is_used, origin
+from visiongpt_agent.graphs.loop.lineage import is_used, origin, pictures_of
 from visiongpt_agent.graphs.state import HOLDS
 from visiongpt_agent.pictures.drawing import draw_heat, draw_regions
 from visiongpt_agent.pictures.images import ImageStore, Provenance
@@ -76,16 +76,17 @@ def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[Re
     edits = [step for step in held if step["artifact"]["kind"] == "image"]
     return [
         ResultImage(
-            id=step["artifact"]["image"],
+            id=picture["image"],
             role="made",
-            name=names.get(step["artifact"]["image"], ""),
+            name=names.get(picture["image"], ""),
             title=f"{_stem(step, held, state)}-{step['tool']}",
-            width=step["artifact"]["width"],
-            height=step["artifact"]["height"],
+            width=picture["width"],
+            height=picture["height"],
             before=_original(step, held, state),
         )
-        for step in edits
-        if not is_used(step, edits)
+        for step in held
+        for picture in pictures_of(step)
+        if picture is not step["artifact"] or not is_used(step, edits)
     ]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from visiongpt_agent.graphs.loop.waves import plain_args, resolved
 from visiongpt_agent.graphs.state import ImageEntry, Step
@@ -17,6 +18,12 @@ def is_used(step: Step, steps: Sequence[Step]) -> bool:
     return any(
         other["round"] == step["round"] and f"#{step['id']}" in map(str, other["args"].values()) for other in steps
     )
+
+
+def pictures_of(step: Step) -> list[dict[str, Any]]:
+    """The pictures that a step made, its result first where that is one; each has ``image``, ``width``, ``height``."""
+    artifact = step["artifact"]
+    return [*([artifact] if "image" in artifact else []), *artifact.get("further", ())]
 
 
 def origin(step: Step, steps: Sequence[Step]) -> str:

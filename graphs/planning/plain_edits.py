@@ -89,7 +89,8 @@ def read_plainly(request: str, images: Sequence[str], catalog: Mapping[str, Sign
             return None
         calls, before = reading
         made += [Proposal(place.first + k, tool, args) for k, (tool, args) in enumerate(calls)]
-        if catalog[made[-1].tool].returns is not Kind.IMAGE and clause is not clauses[-1]:
+        ends = catalog[made[-1].tool].returns is not Kind.IMAGE or made[-1].args.get("each")
+        if ends and clause is not clauses[-1]:
             return None
         place = Place(Ref("#", len(made)), len(made) + 1, scales=scales)
     return Plan(tuple(made)) if _is_sound(made) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.regions import Regions
-from visiongpt_agent.tools.base import ToolOutput
+from visiongpt_agent.tools.base import ToolOutput, one_picture
 from visiongpt_agent.tools.crop_regions import crop_regions
 
 Photo = Callable[[str], Image.Image]
@@ -42,6 +43,39 @@ def test_nothing_to_cut_away_is_said(photo: Photo) -> None:
     image = photo("astronaut")
     output = crop_regions(image, Regions(image.size, np.array([[2, 2, 510, 510]]), ("flag",)))
     assert output.summary.startswith("I cut nothing away")
+
+
+def test_each_region_becomes_a_picture_of_its_own(photo: Photo) -> None:
+    image = photo("astronaut")
+    boxes = np.array([[100, 100, 200, 150], [300, 250, 350, 300], [10, 400, 60, 500]], np.float32)
+    args = {"image": image, "regions": Regions(image.size, boxes, ("cup", "spoon", "cup")), "each": True}
+    output = crop_regions(**args)
+    frames = [(96, 98, 204, 152), (298, 248, 352, 302), (8, 396, 62, 504)]
+
+    pictures = [one_picture(output.value), *output.further]
+    assert [picture.tobytes() for picture in pictures] == [image.crop(frame).tobytes() for frame in frames]
+    assert output.summary == "I cropped two cups and one spoon, each to a picture of its own."
+    assert crop_regions.problems(args, output) == []
+    assert crop_regions.problems(args, replace(output, further=output.further[:1])) == [
+        "there are 2 pictures instead of 3"
+    ]
+    assert crop_regions.problems(args, replace(output, further=output.further[::-1]))
+
+
+def test_of_one_region_each_is_that_one(photo: Photo) -> None:
+    image = photo("astronaut")
+    regions = Regions(image.size, np.array([[100, 100, 200, 300]]), ("person",))
+    output = crop_regions(image, regions, each=True)
+
+    assert output.summary == crop_regions(image, regions).summary
+    assert output.further == ()
+    assert crop_regions.problems({"image": image, "regions": regions, "each": True}, output) == []
+
+
+def test_a_crowd_is_not_cut_up() -> None:
+    crowd = Regions((100, 100), np.tile(np.array([[0, 0, 10, 10]], np.float32), (61, 1)))
+    with pytest.raises(ToolError, match="61 regions were found, and at most 60"):
+        crop_regions(Image.new("RGB", (100, 100)), crowd, each=True)
 
 
 def test_no_region() -> None:

@@ -168,8 +168,12 @@ def _reference(argument: Argument, pictures: Pictures) -> str:
 
 def _listed(artifact: Mapping[str, Any]) -> list[str]:
     """What later calls can refer to, and the single findings."""
+    further = [f"{one['image']}, {one['width']}x{one['height']} pixels" for one in artifact.get("further", ())]
     if "image" in artifact:
-        return [f"The picture is {artifact['image']}, {artifact['width']}x{artifact['height']} pixels."]
+        first = f"The picture is {artifact['image']}, {artifact['width']}x{artifact['height']} pixels."
+        return [first, *_first([f"A further picture is {one}." for one in further])]
+    if further:
+        return _first([f"A picture of it is {one}." for one in further])
     if "regions" in artifact:
         found = [f"{item['label'] or 'region'} {item['score']:.2f} {item['box']}" for item in artifact["items"]]
         head = f"The regions are {artifact['regions']} (score, box x1 y1 x2 y2 in pixels):"

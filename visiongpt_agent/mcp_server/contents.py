@@ -33,6 +33,11 @@ TOOL_OUTPUT: Final[dict[str, Any]] = {
         "image": {"type": "string", "description": "Id of the picture made, for later calls."},
         "width": {"type": "integer"},
         "height": {"type": "integer"},
+        "further": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Image, width and height of each further picture.",
+        },
         "regions": {"type": "string", "description": "Id of the regions found, for later calls."},
         "items": {"type": "array", "items": {"type": "object"}, "description": "Label, score and box of each region."},
         "text": {"type": "string"},

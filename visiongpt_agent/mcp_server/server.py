@@ -190,7 +190,8 @@ class VisionServer:
         if message.status == "error":
             return contents.failure(str(message.content))
         artifact: dict[str, Any] = message.artifact
-        links = [contents.link(artifact["image"], name)] if "image" in artifact else []
+        pictures = [*([artifact] if "image" in artifact else []), *artifact.get("further", ())]
+        links = [contents.link(picture["image"], name) for picture in pictures]
         blocks: Any = message.content
         return types.CallToolResult(content=contents.content_of(blocks, links), structuredContent=artifact)
 

@@ -15,7 +15,6 @@ from visiongpt_agent.tools import catalog
 _IMAGE: Final = Argument("image", (Kind.IMAGE,))
 
 _ARGUMENTS: Final = {
-    "crop_regions": (Argument("each", (Kind.BOOLEAN,), False, False),),
     "remove_background": (Argument("regions", (Kind.REGIONS,), False),),
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
 }

@@ -132,6 +132,7 @@ def test_a_follow_up_works_on_the_newest_image() -> None:
             "mark the scratches",
             "flip it if it is upside down",
             "crop it to the square table",
+            "crop each cup separately, then flip it",
         ),
     ],
 )
