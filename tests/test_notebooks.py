@@ -102,7 +102,7 @@ def in_a_larger_agent(shown: Outputs) -> None:
     assert printed(answered).startswith("There is one cup")
     sure, doubtful = printed(team).splitlines()
     assert sure.startswith("writer | Caption: I cut out the foreground")
-    assert doubtful.startswith("person | Please look at this one: I am not sure of the cup")
+    assert doubtful.startswith("person | Please look at this one: I may have missed a person")
     assert re.findall(r"^\w+", printed(events), re.M) == ["plan", "started", "finished", "preview"]
 
 

@@ -33,6 +33,7 @@ _NO_PICTURE: Final = ("random noise", "a blank picture", "an unrelated picture o
 _SIDE: Final = 224
 _REACH: Final = 0.25
 _NEAR, _BETTER = 0.04, 1.18
+_CLEAR: Final = 0.5
 
 
 def detect_again(image: Image.Image, detect: Callable[[Image.Image], Regions]) -> Regions:
@@ -89,17 +90,8 @@ def off_by(image: Image.Image, mask: BoolArray) -> tuple[float, float]:
     """
     import cv2
 
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    root = float(np.sqrt(np.count_nonzero(mask)))
-    reach = max(4, round(_REACH * root))
-    frame = (columns[0] - reach, rows[0] - reach, columns[-1] + 1 + reach, rows[-1] + 1 + reach)
-    factor = min(1.0, _SIDE / max(frame[2] - frame[0], frame[3] - frame[1]))
-    size = (max(8, round((frame[2] - frame[0]) * factor)), max(8, round((frame[3] - frame[1]) * factor)))
-    pixels = _cut(np.asarray(image.convert("RGB")), frame)
-    inside = _cut(mask.astype(np.uint8), frame)
-    edges = _edges(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
-    small = np.asarray(cv2.resize(inside * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 127, np.uint8)
-    outline = small - cv2.erode(small, np.ones((3, 3), np.uint8))
+    reach = max(4, round(_REACH * float(np.sqrt(np.count_nonzero(mask)))))
+    edges, outline, factor = _edges_and_outline(image, mask, reach)
     steps = max(2, round(reach * factor))
     template = outline[steps:-steps, steps:-steps].astype(np.float32)
     if not template.any():
@@ -109,7 +101,46 @@ def off_by(image: Image.Image, mask: BoolArray) -> tuple[float, float]:
     here = float(fit[middle[0] - 2 : middle[0] + 3, middle[1] - 2 : middle[1] + 3].max())
     best = np.array(np.unravel_index(int(fit.argmax()), fit.shape))
     distance = float(np.hypot(*(best - middle))) / factor
-    return distance / root, float(fit.max()) / max(here, 1e-6)
+    return distance / float(np.sqrt(np.count_nonzero(mask))), float(fit.max()) / max(here, 1e-6)
+
+
+def on_edges(image: Image.Image, mask: BoolArray) -> float:
+    """Share of a mask's outline, 0 to 1, that lies on a clear edge of the picture, give or take two pixels.
+
+    Of the boxes round people, cats and cups at most 0.75 lies on edges; of what has straight sides nearly all.
+
+    Args:
+        image: The picture.
+        mask: bool ``(H, W)``, not empty.
+    """
+    import cv2
+
+    edges, outline, _ = _edges_and_outline(image, mask, max(4, round(0.1 * float(np.sqrt(np.count_nonzero(mask))))))
+    near = cv2.dilate(edges, np.ones((5, 5)))
+    return float((near[outline > 0] > _CLEAR).mean()) if outline.any() else 0.0
+
+
+def _edges_and_outline(
+    image: Image.Image, mask: BoolArray, reach: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]:
+    """Edges and a mask's outline, of what lies around the mask, made smaller where it is large; and the scale of both.
+
+    Args:
+        image: The picture, of which counts what shows.
+        mask: bool ``(H, W)``, not empty.
+        reach: How many pixels around it are looked at.
+    """
+    import cv2
+
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    frame = (columns[0] - reach, rows[0] - reach, columns[-1] + 1 + reach, rows[-1] + 1 + reach)
+    factor = min(1.0, _SIDE / max(frame[2] - frame[0], frame[3] - frame[1]))
+    size = (max(8, round((frame[2] - frame[0]) * factor)), max(8, round((frame[3] - frame[1]) * factor)))
+    pixels = _cut(np.asarray(visible(image)), frame)
+    inside = _cut(mask.astype(np.uint8), frame)
+    edges = _edges(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
+    small = np.asarray(cv2.resize(inside * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 127, np.uint8)
+    return edges, np.asarray(small - cv2.erode(small, np.ones((3, 3), np.uint8)), np.uint8), factor
 
 
 def _cut(values: npt.NDArray[np.uint8], frame: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:

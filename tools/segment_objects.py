@@ -30,7 +30,15 @@ from visiongpt_agent.pictures.cutting import (
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 from visiongpt_agent.tools._region_edits import named
-from visiongpt_agent.tools._second_look import CONFIRMED, SEEN, best_overlap, mask_overlap, misplaced, segment_again
+from visiongpt_agent.tools._second_look import (
+    CONFIRMED,
+    SEEN,
+    best_overlap,
+    mask_overlap,
+    misplaced,
+    on_edges,
+    segment_again,
+)
 from visiongpt_agent.tools.base import Doubt, Models, ToolOutput, vision_tool
 from visiongpt_agent.tools.detect_objects import detect_objects
 
@@ -43,7 +51,8 @@ _LEAST_FIT: Final = 0.7
 _MOST_OUTSIDE: Final = 0.2
 _PARTS: Final = 40
 _SLACK: Final = 2.0
-_ALL_OF_IT: Final = 0.995
+_ALL_OF_IT, _STRAIGHT = 0.995, 0.9
+"""From what share of its box a mask is the whole of it; and of its outline on edges, if the thing itself is so."""
 _SAME_PLACE: Final = 0.4
 _LOOSE: Final = 0.6
 _INSIDE_OUT, _HOLLOW = 0.4, 0.15
@@ -334,7 +343,7 @@ def outlines_lie_on_edges(image: Image.Image, regions: Regions | None, output: T
             if not mask.all() and misplaced(image, mask):
                 yield Doubt(f"The outline of the {label} does not follow the edges in the picture.")
         elif _share(mask, box) > _ALL_OF_IT:
-            if "whole box" not in told:
+            if "whole box" not in told and on_edges(image, mask) < _STRAIGHT:
                 yield f"the mask of {a_(name)} is its whole box"
         elif misplaced(image, mask):
             yield f"the outline of {a_(name)} lies beside it"

@@ -6,8 +6,10 @@ the time while nobody worked on it does not count. What is kept here lives in me
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -28,6 +30,22 @@ _POLL: Final = 0.1
 """Seconds between two looks at whether to stop; work that ends is noticed at once."""
 
 _KEPT: Final = 512
+_LAST_WAIT: Final = 5.0
+"""Seconds that a process waits at its end for threads that were left behind."""
+_LEFT_BEHIND: Final = weakref.WeakSet[threading.Thread]()
+
+
+def left_behind() -> list[threading.Thread]:
+    """The threads at work for nobody: their calls were given up, and the native code that they are in goes on."""
+    return [thread for thread in list(_LEFT_BEHIND) if thread.is_alive()]
+
+
+@atexit.register
+def _wait_for_those_left_behind() -> None:
+    """Native code that comes back to an interpreter which is ending aborts the process (``terminate called``)."""
+    deadline = time.monotonic() + _LAST_WAIT
+    for thread in left_behind():
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 @dataclass(frozen=True)
@@ -112,12 +130,14 @@ class Run:
                 outcome.set_exception(fault)
 
         begun = time.monotonic()
-        threading.Thread(target=carry_out, name="visiongpt-step", daemon=True).start()
+        thread = threading.Thread(target=carry_out, name="visiongpt-step", daemon=True)
+        thread.start()
         while not wait((outcome,), _POLL).done:
             self._loads.look()
             if (stop := self.stop()) is None and seconds is not None and time.monotonic() - begun >= seconds:
                 stop = Stop("deadline", f"it did not end within {seconds:g} s")
             if stop:
+                _LEFT_BEHIND.add(thread)
                 raise StoppedError(stop)
         self._loads.look()
         return outcome.result()

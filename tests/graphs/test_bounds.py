@@ -13,6 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from PIL import Image
 
 from tests.graphs.harness import CONFIG, asking, graph_of, logging_tool, wait_for
+from visiongpt_agent.graphs.loop.run import left_behind
 from visiongpt_agent.graphs.resources import Limits
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
@@ -54,7 +55,10 @@ def test_a_step_that_hangs_is_left_behind(
     ]
     assert state["status"] == "partial"
     assert "I could not turn over: it did not end within 1 s." in state["answer"]
+    (thread,) = left_behind()
     hang.over.set()
+    thread.join(10)
+    assert left_behind() == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.pictures.color_profiles import srgb_profile
 from visiongpt_agent.pictures.decoding import decode
 
 Triple = tuple[float, float, float]
@@ -149,3 +150,9 @@ def test_pictures_of_phones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
     with pytest.raises(InputError, match=r"HEIC picture: pip install 'visiongpt-agent\[heic\]'"):
         decode(buffer.getvalue())
+
+
+def test_the_tag_of_saved_pictures_has_one_date() -> None:
+    """Else the same picture, saved a second later, would be another file."""
+    assert srgb_profile()[24:36] == struct.pack(">6H", 2000, 2, 1, 0, 0, 0)
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.getOpenProfile(io.BytesIO(srgb_profile())))

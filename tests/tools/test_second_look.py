@@ -10,7 +10,15 @@ from tests.bench.gallery import StandIns
 from visiongpt_agent.models.jobs import DETECTION_CLOSED, IMAGE_TEXT, ClosedDetector
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import FloatArray, Regions
-from visiongpt_agent.tools._second_look import best_overlap, detect_again, fits_words, is_noise, misplaced, zoomed_in
+from visiongpt_agent.tools._second_look import (
+    best_overlap,
+    detect_again,
+    fits_words,
+    is_noise,
+    misplaced,
+    on_edges,
+    zoomed_in,
+)
 
 Photo = Callable[[str], Image.Image]
 
@@ -62,3 +70,14 @@ class LikesShortWords:
 @pytest.mark.parametrize(("words", "fits"), [("cat", True), ("a very long description of a cat", False)])
 def test_words_must_fit_better_than_none(pool: ModelPool, photo: Photo, words: str, fits: bool) -> None:
     assert fits_words(photo("chelsea"), words, StandIns(pool, {IMAGE_TEXT: LikesShortWords})) is fits
+
+
+def test_straight_sides_lie_on_edges_and_the_box_of_a_disc_does_not() -> None:
+    image = Image.new("RGB", (200, 200), (200, 200, 195))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((20, 20, 79, 79), fill=(30, 90, 160))
+    draw.ellipse((110, 110, 179, 179), fill=(30, 90, 160))
+    square, disc = np.zeros((200, 200), np.bool_), np.zeros((200, 200), np.bool_)
+    square[20:80, 20:80] = disc[110:180, 110:180] = True
+    assert on_edges(image, square) > 0.98
+    assert on_edges(image, disc) < 0.6

@@ -166,7 +166,7 @@ def test_bad_files_are_refused_and_good_ones_beside_them_taken(
     alert = tab.page.locator('[role="alert"]')
     alert.wait_for()
     assert alert.inner_text().splitlines() == [
-        "words.jpg is not a picture that can be read: use JPEG, PNG, WEBP, TIFF, BMP, GIF",
+        "words.jpg is not a picture that can be read: use JPEG, PNG, WEBP, TIFF, BMP, GIF, AVIF",
         "huge.png is larger than 1 MB, the most that is taken: make it smaller",
         "wide.png has 1100x1000 pixels; up to 1 million are taken: make it smaller",
     ]

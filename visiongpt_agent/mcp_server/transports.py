@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from visiongpt_agent.graphs.loop.run import left_behind
 from visiongpt_agent.hosting.guard import Guard
 from visiongpt_agent.hosting.quiet import quiet
 from visiongpt_agent.mcp_server.places import Places
@@ -33,7 +34,7 @@ def serve_stdio(vision: VisionServer) -> None:
     # The protocol gets a descriptor of its own before stdout is turned away from everyone else, native code included.
     with os.fdopen(os.dup(1), "wb") as wire, quiet(), closing(vision):
         anyio.run(_talk, vision, wire)
-        busy = vision.busy
+        busy = vision.busy or bool(left_behind())
     if busy:
         # A call is deep in native code for a client that is gone: leaving the ordinary way would wait for its thread.
         os._exit(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 _SPACES: Final = {"RGB": ("RGB",), "CMYK": ("CMYK",), "GRAY": ("L",), "Lab": ("LAB",)}
 """The modes whose pixels a profile of a colour space describes."""
+_DATE: Final = slice(24, 36)
+"""Where in a profile's header its date is, six 16-bit numbers: ICC.1:2022, 7.2.8."""
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -59,10 +62,11 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 @cache
 def srgb_profile() -> bytes:
-    """The ICC profile of sRGB, to tag saved pictures with."""
+    """The ICC profile of sRGB, to tag saved pictures with: the same bytes at any time, as its date is fixed."""
     from PIL import ImageCms
 
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return made[: _DATE.start] + struct.pack(">6H", 2000, 2, 1, 0, 0, 0) + made[_DATE.stop :]
 
 
 def _is_srgb(profile: object) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
+from visiongpt_agent.graphs.loop.run import left_behind
 from visiongpt_agent.hosting.runs import Run
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.serve.limits import ServeLimits
@@ -197,7 +198,10 @@ class Service:
             run.cancel()
 
     def close(self) -> bool:
-        """Give up what runs, wait for it within bounds, and remove all pictures; whether all of it has ended."""
+        """Give up what runs, wait for it within bounds, and remove all pictures; whether all of it has ended.
+
+        A request that was given up has ended, and a step of it may still be deep in native code: then not all has.
+        """
         self.stop()
         self.cancel_all()
         self._workers.shutdown(wait=False, cancel_futures=True)
@@ -208,7 +212,7 @@ class Service:
                 conversation.close()
             self._conversations.clear()
             self._runs.clear()
-        return not unfinished
+        return not unfinished and not left_behind()
 
     def _conversation(self, run: Run, *, new: bool) -> _Conversation:
         if new:
