@@ -307,6 +307,7 @@ _VERBS: Final = frozenset(
         "invert",
         "stack",
         "combine",
+        "nothing",
     ]
 )
 """Words that a listing does not go on with: another wish begins."""

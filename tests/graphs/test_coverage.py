@@ -91,6 +91,11 @@ def test_what_no_step_took_on_is_told(request_: str, plan: str, gap: str | None)
         ("what does the sign say?", "#1 = read_text(image=$1)"),
         ("find the dog and highlight it",
          '#1 = detect_objects(image=$1, query="dog")\n#2 = highlight_regions(image=$1, regions=#1)'),
+        ("I want the dog and nothing else",
+         '#1 = detect_objects(image=$1, query="dog")\n#2 = segment_objects(image=$1, regions=#1)\n'
+         "#3 = remove_background(image=$1, regions=#2)"),
+        ("crop each dog separately",
+         '#1 = detect_objects(image=$1, query="dog")\n#2 = crop_regions(image=$1, regions=#1, each=true)'),
         ("crop it to a square", '#1 = transform_image(image=$1, aspect="1:1")'),
         ("make it half the size, then sepia",
          '#1 = transform_image(image=$1, scale=0.5)\n#2 = adjust_image(image=#1, look="sepia")'),

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pool import ModelPool
-from visiongpt_agent.tools.base import ToolOutput
+from visiongpt_agent.regions import Regions
+from visiongpt_agent.tools.base import ToolOutput, one_picture
 from visiongpt_agent.tools.remove_background import remove_background
 from visiongpt_agent.tools.replace_background import plain_ground, replace_background
 
@@ -73,6 +74,61 @@ def test_what_is_transparent_already_stays_so(pool: ModelPool, cut: ToolOutput) 
     alpha, before = (np.asarray(image)[..., 3].astype(int) for image in (again.value, cut.value))
     assert (alpha <= before + 1).all()
     assert (alpha > 127).mean() > 0.3
+
+
+def disc(size: tuple[int, int], at: tuple[int, int] = CUP, radius: int = 70) -> Regions:
+    y, x = np.mgrid[: size[1], : size[0]]
+    return Regions.from_masks((np.hypot(x - at[0], y - at[1]) < radius)[None], ["cup"])
+
+
+def test_regions_are_cut_out_along_their_outlines(pool: ModelPool, coffee: Image.Image) -> None:
+    regions = disc(coffee.size)
+    output = remove_background(coffee, regions, models=pool)
+    made = np.asarray(one_picture(output.value), np.int16)
+    y, x = np.mgrid[: coffee.height, : coffee.width]
+    away = np.hypot(x - CUP[0], y - CUP[1])
+
+    assert (made[away < 67, 3] == 255).all()
+    assert (made[away > 74, 3] == 0).all()
+    assert ((made[..., 3] > 20) & (made[..., 3] < 235)).sum() > 200  # soft edges
+    assert np.array_equal(made[away < 67, :3], np.asarray(coffee)[away < 67])
+    assert output.summary == "I cut out one cup; the rest is transparent."
+    assert output.uncertain == ()
+    assert remove_background.problems({"image": coffee, "regions": regions}, output) == []
+
+
+def test_a_small_thing_may_be_cut_out_and_a_box_is_told(pool: ModelPool, coffee: Image.Image) -> None:
+    box = Regions(coffee.size, np.array([[100, 50, 120, 70]], np.float32), ("spot",))
+    output = remove_background(coffee, box, models=pool)
+
+    assert one_picture(output.value).getchannel("A").getbbox() == pytest.approx((100, 50, 120, 70), abs=4)
+    assert output.uncertain == ("What has no outline was cut out along its box.",)
+    assert remove_background.problems({"image": coffee, "regions": box}, output) == []
+
+
+def test_of_a_transparent_picture_no_more_shows_than_before(pool: ModelPool, coffee: Image.Image) -> None:
+    veiled = coffee.convert("RGBA")
+    veiled.putalpha(100)
+    output = remove_background(veiled, disc(coffee.size), models=pool)
+
+    assert one_picture(output.value).getchannel("A").getextrema() == (0, 100)
+    assert remove_background.problems({"image": veiled, "regions": disc(coffee.size)}, output) == []
+
+
+def test_regions_that_cannot_be_cut_out(pool: ModelPool, coffee: Image.Image) -> None:
+    with pytest.raises(ToolError, match="nothing to cut out"):
+        remove_background(coffee, Regions(coffee.size), models=pool)
+    with pytest.raises(ToolError, match="no background to take away"):
+        remove_background(coffee, Regions(coffee.size, np.array([[0, 0, *coffee.size]], np.float32)), models=pool)
+
+
+def test_other_regions_than_were_asked_for_are_noticed(pool: ModelPool, coffee: Image.Image, cut: ToolOutput) -> None:
+    args = {"image": coffee, "regions": disc(coffee.size)}
+    elsewhere = remove_background(coffee, disc(coffee.size, (200, 200)), models=pool)
+
+    told = ["a part of the regions was cut away", "something beside the regions was kept"]
+    assert remove_background.problems(args, elsewhere) == told
+    assert remove_background.problems(args, cut)[-1] == told[1]
 
 
 def test_a_flat_picture_has_no_foreground(pool: ModelPool) -> None:

@@ -15,7 +15,6 @@ from visiongpt_agent.tools import catalog
 _IMAGE: Final = Argument("image", (Kind.IMAGE,))
 
 _ARGUMENTS: Final = {
-    "remove_background": (Argument("regions", (Kind.REGIONS,), False),),
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
 }
 _TOOLS: Final = (
