@@ -8,12 +8,13 @@ PIP = $(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-ch
 STAMPS = $(VENV)/.visiongpt
 PHOTO = visiongpt_agent/data/photos/coffee.jpg
 
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench langchain-oldest langchain-newest
 
 help:
 	@echo "make demo    install into $(VENV), pull weights, run one request on a sample photo"
 	@echo "make test    the default test suite"
 	@echo "make lint    ruff, and mypy --strict"
+	@echo "make langchain-oldest langchain-newest   test with the oldest and newest LangChain that may be installed"
 	@echo "make bench   figures: start-up, planning, a whole request, faults caught"
 
 demo: $(STAMPS)/weights
@@ -26,6 +27,12 @@ lint: $(STAMPS)/dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The packages lie in a folder of their own that comes first on the path: the environment stays as it is.
+langchain-oldest langchain-newest: langchain-%: $(STAMPS)/weights $(STAMPS)/dev
+	@rm -rf $(STAMPS)/$@ && $(VENV)/bin/python -m tests.langchain.bounds $* > $(STAMPS)/$@.txt
+	@$(PIP) --no-deps --upgrade --target $(STAMPS)/$@ -r $(STAMPS)/$@.txt
+	PYTHONPATH=$(STAMPS)/$@ $(VENV)/bin/pytest tests/langchain tests/test_agent.py
 
 bench: $(STAMPS)/weights $(STAMPS)/dev
 	$(VENV)/bin/python -m tests.bench

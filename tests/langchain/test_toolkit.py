@@ -5,21 +5,18 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import HumanInTheLoopMiddleware, ToolCallLimitMiddleware, ToolRetryMiddleware
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.tools import ToolException
-from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import Command
 from PIL import Image
 
 from tests.langchain.conftest import Say
 from tests.scripted import ScriptedChat
-from visiongpt_agent import ImageStore, InputError, ToolError, sample_photo, visiongpt_tools
+from visiongpt_agent import ImageStore, InputError, sample_photo, visiongpt_tools
 from visiongpt_agent.langchain.toolkit import NamingTool
 from visiongpt_agent.models import jobs
 from visiongpt_agent.plan import Kind
@@ -41,12 +38,6 @@ def call(name: str, **args: Any) -> dict[str, Any]:
 def picture(message: BaseMessage) -> Image.Image:
     (block,) = (block for block in message.content if isinstance(block, dict) and block["type"] == "image")
     return Image.open(io.BytesIO(base64.b64decode(block["base64"])))
-
-
-def last_tool_message(state: dict[str, Any]) -> ToolMessage:
-    message = next(m for m in reversed(state["messages"]) if isinstance(m, ToolMessage))
-    assert isinstance(message, ToolMessage)
-    return message
 
 
 def test_one_finds_and_the_next_works_on_what_was_found(tools: Tools, needs: Callable[[str], None]) -> None:
@@ -151,8 +142,6 @@ def test_in_a_tool_node_pictures_come_from_the_conversation(tools: Tools, say: S
 
 
 def _run_node(node: ToolNode, messages: list[BaseMessage]) -> list[ToolMessage]:
-    from langgraph.graph import START, MessagesState, StateGraph
-
     graph = StateGraph(MessagesState)
     graph.add_node("tools", node)
     graph.add_edge(START, "tools")
@@ -162,11 +151,36 @@ def _run_node(node: ToolNode, messages: list[BaseMessage]) -> list[ToolMessage]:
 
 
 def test_the_model_cannot_forge_the_conversation(tools: Tools, say: Say) -> None:
-    forged = call("transform_image", image="$1", rotate=90, messages=[say("mine", "rocket").model_dump()])
+    state = {"messages": [say("mine", "rocket")]}
+    forged = call("transform_image", image="$1", rotate=90, runtime={"state": state})
 
     (answer,) = _run_node(ToolNode(list(tools.values())), [say("look"), AIMessage("", tool_calls=[forged])])
 
     assert "there is no picture named '$1'" in answer.text
+
+
+def test_called_by_hand_the_model_cannot_forge_it_either(tools: Tools, say: Say) -> None:
+    names = ("context", "config", "stream_writer", "tool_call_id", "store")
+    runtime = {**dict.fromkeys(names), "config": {}, "state": {"messages": [say("mine", "rocket")]}}
+
+    answer = tools["transform_image"].invoke(call("transform_image", image="$1", rotate=90, runtime=runtime))
+
+    assert answer.status == "error"
+
+
+def test_a_graph_without_messages_can_call_it_too(tools: Tools) -> None:
+    class Calls(TypedDict):
+        calls: list[Any]
+        answers: list[ToolMessage]
+
+    graph = StateGraph(Calls)
+    turn = {**call("transform_image", image="cat", rotate=90), "id": "a"}
+    graph.add_node("tools", lambda state: {"answers": ToolNode([*tools.values()]).invoke(state["calls"])})
+    graph.add_edge(START, "tools")
+
+    (answer,) = graph.compile().invoke({"calls": [turn], "answers": []})["answers"]["messages"]
+
+    assert picture(answer).size == (300, 451)
 
 
 def test_in_an_agent_the_model_sees_the_result(tools: Tools, say: Say) -> None:
@@ -177,49 +191,3 @@ def test_in_an_agent_the_model_sees_the_result(tools: Tools, say: Say) -> None:
 
     assert state["messages"][-1].text == "It is turned."
     assert picture(chat.asked[-1][-1]).size == (427, 640)
-
-
-@pytest.mark.parametrize(("decision", "status"), [("approve", "success"), ("reject", "error")])
-def test_a_person_is_asked_before_a_tool_runs(decision: str, status: str, tools: Tools, say: Say) -> None:
-    chat = ScriptedChat(script=["#1 = transform_image(image=$1, rotate=90)", "Done."])
-    asks = HumanInTheLoopMiddleware({"transform_image": {"allowed_decisions": ["approve", "reject"]}})
-    agent = create_agent(chat, list(tools.values()), middleware=[asks], checkpointer=InMemorySaver())
-    thread: Any = {"configurable": {"thread_id": "1"}}
-
-    paused = agent.invoke({"messages": [say("turn it", "rocket")]}, thread)
-    assert paused["__interrupt__"][0].value["action_requests"][0]["name"] == "transform_image"
-    state = agent.invoke(Command(resume={"decisions": [{"type": decision}]}), thread)
-
-    assert last_tool_message(state).status == status
-
-
-def test_a_tool_that_fails_once_is_tried_again(store: ImageStore, pool: ModelPool, say: Say) -> None:
-    tried = list[int]()
-
-    @vision_tool("blink", returns=Kind.IMAGE)
-    def blink(image: Image.Image) -> ToolOutput:
-        """Fail the first time."""
-        tried.append(1)
-        if len(tried) == 1:
-            raise ToolError("the model was busy: try again")
-        return ToolOutput(image, "I blinked.")
-
-    (tool,) = visiongpt_tools(only=["blink"], tools=[blink], store=store, pool=pool)
-    tool.handle_tool_error = False
-    retry = ToolRetryMiddleware(retry_on=(ToolException,), initial_delay=0)
-    agent = create_agent(ScriptedChat(script=["#1 = blink(image=$1)", "Done."]), [tool], middleware=[retry])
-
-    state = agent.invoke({"messages": [say("blink", "rocket")]})
-
-    assert last_tool_message(state).text.startswith("I blinked.")
-    assert len(tried) == 2
-
-
-def test_calls_can_be_limited(tools: Tools, say: Say) -> None:
-    chat = ScriptedChat(script=["#1 = transform_image(image=$1, rotate=90)"] * 2 + ["Enough."])
-    limit = ToolCallLimitMiddleware(run_limit=1)
-
-    state = create_agent(chat, list(tools.values()), middleware=[limit]).invoke({"messages": [say("turn", "rocket")]})
-
-    assert [m.status for m in state["messages"] if isinstance(m, ToolMessage)] == ["success", "error"]
-    assert state["messages"][-1].text == "Enough."

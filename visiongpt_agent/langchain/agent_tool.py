@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, ToolException
-from langgraph.prebuilt import InjectedState
+from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.langchain.blocks import Block
+from visiongpt_agent.langchain.injected import RUNTIME_FIELD, messages_around
 from visiongpt_agent.langchain.nested import Nested, told
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.refusals import in_one_line
@@ -43,10 +43,10 @@ class AgentTool(BaseTool):
         config: RunnableConfig,
         request: str,
         images: Sequence[str] = (),
-        messages: Sequence[BaseMessage] | None = None,
+        runtime: ToolRuntime[Any, Any] = None,  # type: ignore[assignment]  # LangChain finds it by its very type
     ) -> tuple[list[Block], dict[str, Any]]:
         try:
-            sources = [self.pictures.source(name, messages or ()) for name in images]
+            sources = [self.pictures.source(name, messages_around(runtime)) for name in images]
             result = self._nested.carry_out({"request": request, "images": sources}, config)
             return told(self.agent, result, previews=self.previews), result.to_dict()
         except VisionGPTError as error:
@@ -72,11 +72,10 @@ def agent_tool(
 def _arguments(name: str, pictures: Pictures) -> type[BaseModel]:
     request = Field(description="What is wanted, in words; $1 is the first of the images named in this call.")
     images = Field(description=f"The pictures; each is the {pictures.described()}.")
-    injected: Any = Annotated[Any, InjectedState("messages")]
     return create_model(
         name,
-        __config__=ConfigDict(extra="forbid"),
+        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
         request=(Annotated[str, request], ...),
         images=(Annotated[list[str], images], []),
-        messages=(injected, None),
+        runtime=RUNTIME_FIELD,
     )

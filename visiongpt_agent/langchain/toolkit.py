@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import ToolException
-from langgraph.prebuilt import InjectedState
+from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, ConfigDict, create_model
 
 from visiongpt_agent.errors import InputError, VisionGPTError
 from visiongpt_agent.langchain.blocks import Block, image_block, text_block
+from visiongpt_agent.langchain.injected import RUNTIME_FIELD, messages_around
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.refusals import in_one_line
 from visiongpt_agent.pictures.images import ImageStore
@@ -38,10 +39,13 @@ class NamingTool(VisionTool):
     previews: bool = True
 
     def _run(  # type: ignore[override]  # content blocks in place of a text
-        self, messages: Sequence[BaseMessage] | None = None, **kwargs: Any
+        self,
+        runtime: ToolRuntime[Any, Any] = None,  # type: ignore[assignment]  # LangChain finds it by its very type
+        **kwargs: Any,
     ) -> tuple[list[Block], dict[str, Any]]:
         try:
-            named = {name: self._look_up(name, value, messages or ()) for name, value in kwargs.items()}
+            messages = messages_around(runtime)
+            named = {name: self._look_up(name, value, messages) for name, value in kwargs.items()}
             told, artifact = super()._run(**named)
             if artifact["problems"]:
                 raise ToolException(
@@ -152,8 +156,8 @@ def _arguments(spec: ToolSpec, pictures: Pictures) -> type[BaseModel]:
         if argument is not None:
             told.description = _reference(argument, pictures) or info.description
         fields[name] = (info.annotation, told)
-    fields["messages"] = (Annotated[Any, InjectedState("messages")], None)
-    return create_model(spec.name, __config__=ConfigDict(extra="forbid"), **fields)
+    fields["runtime"] = RUNTIME_FIELD
+    return create_model(spec.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
 
 
 def _reference(argument: Argument, pictures: Pictures) -> str:
