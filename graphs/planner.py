@@ -65,8 +65,13 @@ class Planner:
         return ([] if control else wave(state, self._resources)) or "responder"
 
     def _plan(self, state: AgentState, config: RunnableConfig) -> Plan:
-        """The model's plan, or one that declines where it made none."""
+        """The model's plan, or one that declines where it made none; in the first round a plan that the turn came with.
+
+        No node writes a plan without counting its round, so that a plan before the first round is the caller's.
+        """
         try:
+            if state["plan"] and not state["round"]:
+                return self._checked(state["plan"], len(state["images"]))
             return self._runs.current(state["turn"]).call(lambda: self._ask(state, config))
         except StoppedError as given_up:
             return _failed(given_up.stop.why)
@@ -76,6 +81,16 @@ class Planner:
             redacted(fault)
             logger.exception("the chat model failed")
             return _failed(f"the language model failed ({type(fault).__name__}: {fault})"[:300])
+
+    def _checked(self, text: str, images: int) -> Plan:
+        """The plan that the turn came with.
+
+        Raises:
+            PlanError: If it does not fit the tools or the images.
+        """
+        own, plan = self._resources, parse_plan(text)
+        plan.check({name: spec.signature for name, spec in own.tools.items()}, images)
+        return refused_where_lacking(plan, own.tools, own.models)
 
     def _ask(self, state: AgentState, config: RunnableConfig) -> Plan:
         own, pointed = self._resources, state.get("pointed", [])

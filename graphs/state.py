@@ -153,14 +153,24 @@ def fresh_turn(
     images: list[ImageEntry],
     pointed: Sequence[Pointed] = (),
     notes: Sequence[str] = (),
+    plan: str = "",
 ) -> AgentState:
-    """The input of the graph for a new request of a conversation."""
+    """The input of the graph for a new request of a conversation.
+
+    Args:
+        request: The words.
+        turn: The number of the request in its conversation, counted from 1.
+        images: Those that come with the request.
+        pointed: The regions pointed at.
+        notes: What of the request's files is not looked at, in sentences.
+        plan: A plan to carry out as it is, in its text form; ``""`` has the planner ask the language model for one.
+    """
     return AgentState(
         request=request,
         pointed=list(pointed),
         turn=turn,
         images=images,
-        plan="",
+        plan=plan,
         refusal=None,
         round=0,
         critique="",

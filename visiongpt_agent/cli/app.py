@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from visiongpt_agent.cli import evaluate, models, threads
+from visiongpt_agent.cli.batch import batch
 from visiongpt_agent.cli.chat import chat
 from visiongpt_agent.cli.doctor import doctor
 from visiongpt_agent.cli.mcp import mcp
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, chat, ui, plan, tools, doctor, serve, mcp):
+for command in (run, batch, chat, ui, plan, tools, doctor, serve, mcp):
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(threads.app, name="threads")

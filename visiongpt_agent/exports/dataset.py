@@ -71,18 +71,24 @@ def labelled_pictures(result: VisionResult) -> list[LabelledPicture]:
     """
     if result.store is None:
         return []
-    by_picture: dict[str, Regions] = {}
-    titles: dict[str, str] = {}
-    for entry in result.regions:
-        if entry.image and not entry.outlined:
-            regions = _named(result.store.regions(entry.id))
-            earlier = by_picture.get(entry.image, Regions(regions.size))
-            by_picture[entry.image] = united(earlier, regions)
-            titles[entry.image] = entry.title
-    files = {image: _file(result.store, image) for image in by_picture}
+    titles = {entry.image: entry.title for entry in result.regions if entry.image and not entry.outlined}
     return [
-        LabelledPicture(_stem(titles[image]), *files[image], regions=regions) for image, regions in by_picture.items()
+        LabelledPicture(stem_of(titles[image]), *picture_file(result.store, image), regions=regions)
+        for image, regions in regions_by_picture(result).items()
     ]
+
+
+def regions_by_picture(result: VisionResult) -> dict[str, Regions]:
+    """All regions that were found on each picture, by its content id; labels are never empty.
+
+    What two steps found is there once, with its mask where one of them has it.
+    """
+    by_picture: dict[str, Regions] = {}
+    for entry in result.regions:
+        if result.store is not None and entry.image and not entry.outlined:
+            regions = _named(result.store.regions(entry.id))
+            by_picture[entry.image] = united(by_picture.get(entry.image, Regions(regions.size)), regions)
+    return by_picture
 
 
 def united(earlier: Regions, later: Regions) -> Regions:
@@ -161,7 +167,7 @@ def place_picture(entry: LabelledPicture, folder: Path) -> str:
     return name
 
 
-def _file(store: ImageStore, image: str) -> tuple[str, bytes]:
+def picture_file(store: ImageStore, image: str) -> tuple[str, bytes]:
     """The suffix and bytes of a picture's file: the original as it is, where it still shows the same, else a PNG."""
     picture, origin = store.open(image), store.provenance(image)
     path = Path(origin.path) if origin is not None else Path()
@@ -193,7 +199,8 @@ def _named(regions: Regions) -> Regions:
     return Regions(regions.size, regions.boxes, labels, regions.confidence, regions.masks)
 
 
-def _stem(title: str) -> str:
+def stem_of(title: str) -> str:
+    """What the files of a picture are called in a data set."""
     return re.sub(r"[^\w-]+", "_", title).strip("_")[:60] or "image"
 
 

@@ -88,8 +88,7 @@ class ImageStore:
         Where the file that kept them is missing or damaged it is written anew.
         """
         image = decode(source, name=name, page=page)
-        digest = hashlib.sha256(f"{image.mode} {image.width} {image.height} ".encode() + image.tobytes())
-        key = f"img-{digest.hexdigest()[:16]}"
+        key = content_id(image)
         path = self._path(key)
         if not _holds(path, image):
             buffer = io.BytesIO()
@@ -185,6 +184,12 @@ class ImageStore:
             self._recent.move_to_end(key)
             while len(self._recent) > 1 and sum(i.width * i.height for i in self._recent.values()) > _CACHE_PIXELS:
                 self._recent.popitem(last=False)
+
+
+def content_id(image: Image.Image) -> str:
+    """The id of a picture by its pixels: ``img-`` and 16 hex digits."""
+    digest = hashlib.sha256(f"{image.mode} {image.width} {image.height} ".encode() + image.tobytes())
+    return f"img-{digest.hexdigest()[:16]}"
 
 
 def _holds(path: Path, image: Image.Image) -> bool:
