@@ -593,7 +593,7 @@ def test_other_errors_of_a_call_are_not_repeated(make: Maker, log: Log, tmp_path
 
 
 @pytest.mark.parametrize("error", [WeightsError("a tensor is missing"), ValueError("a bug"), MemoryError()])
-def test_a_load_that_fails_leaves_nothing_behind(tmp_path: Path, error: Exception) -> None:
+def test_a_load_that_fails_leaves_nothing_behind(make: Maker, tmp_path: Path, error: Exception) -> None:
     import torch
 
     kept: list[weakref.ref[Any]] = []
@@ -607,7 +607,7 @@ def test_a_load_that_fails_leaves_nothing_behind(tmp_path: Path, error: Exceptio
             kept.append(weakref.ref(half))
             raise error
 
-    pool = pool_of(Failing, home=tmp_path, device="cpu", memory=10 * KB)
+    pool = pool_of(Failing, make("b", 10), home=tmp_path, device="cpu", memory=10 * KB)
     with pytest.raises((WeightsError, ValueError, ModelMemoryError)):
         used(pool, "a")
     error.__traceback__ = None  # the test's own hold on it
@@ -615,5 +615,5 @@ def test_a_load_that_fails_leaves_nothing_behind(tmp_path: Path, error: Exceptio
     assert kept
     assert all(half() is None for half in kept)
     assert pool.resident() == []
-    assert pool._free("cpu") == 10 * KB
     assert not (tmp_path / "measured.json").exists()
+    assert used(pool, "b") == ["cpu float32"]  # which takes the whole budget
