@@ -17,7 +17,7 @@ import pytest
 import visiongpt_agent
 
 PACKAGE = Path(visiongpt_agent.__file__).parent
-VALUES = "errors plan regions request result settings files redaction untrusted pictures language samples"
+VALUES = "errors schemas plan regions request result settings files redaction untrusted pictures language samples"
 LAYERS = (
     VALUES,
     "weights",

@@ -12,13 +12,16 @@ alone as the whole plan: ``reply()`` where no tool is needed and ``decline(reaso
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from visiongpt_agent.errors import PlanError
+from visiongpt_agent.schemas import conforms
 
 MAX_PROPOSALS = 12
 """Longest plan that is accepted: the paper's longest chains have five steps; twelve leaves room for several images."""
@@ -36,6 +39,8 @@ class Kind(StrEnum):
     NUMBER = "number"
     INTEGER = "integer"
     BOOLEAN = "boolean"
+    JSON = "json"
+    """Whatever the argument's JSON schema describes."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,58 @@ class Ref:
         return f"{self.sigil}{self.number}"
 
 
-Value = Ref | str | int | float | bool | None | tuple[str, ...]
+@dataclass(frozen=True)
+class Json:
+    """A value that the other kinds do not express: an object, a list of numbers, ``null``.
+
+    Attributes:
+        text: The value as JSON on one line.
+    """
+
+    text: str
+
+    @classmethod
+    def of(cls, value: Any) -> Json:
+        """Write a JSON value.
+
+        Raises:
+            PlanError: If it is none.
+        """
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            raise PlanError(f"{str(value)[:80]} is no JSON value") from None
+        return cls(re.sub(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda sign: f"\\u{ord(sign[0]):04x}", text))
+
+    @property
+    def value(self) -> Any:
+        """The value that the text stands for."""
+        return json.loads(self.text)
+
+
+Value = Ref | str | int | float | bool | None | tuple[str, ...] | Json
+
+
+def from_json(value: Any) -> Value:
+    """A JSON value as a plan holds it.
+
+    Raises:
+        PlanError: If it is no JSON value.
+    """
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    return Json.of(value)
+
+
+def to_json(value: Value) -> Any:
+    """A value of a plan as JSON holds it; references as ``"$1"``, ``"#2"``."""
+    if isinstance(value, Ref):
+        return str(value)
+    if isinstance(value, Json):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -66,6 +122,9 @@ class Argument:
         required: Whether a plan must give it.
         default: Its value where a plan leaves it out.
         choices: The values allowed; empty where any of its kinds is.
+        description: A few words of what it is, empty where nobody said.
+        schema: For :attr:`Kind.JSON` the JSON schema of its values, as JSON.
+        alias: What it is called outside of plans, where that name cannot stand in one; else empty.
     """
 
     name: str
@@ -73,6 +132,9 @@ class Argument:
     required: bool = True
     default: Value = None
     choices: tuple[str | int | float | bool, ...] = ()
+    description: str = ""
+    schema: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +147,7 @@ class Signature:
         returns: The kind of its output.
         summary: A few words of what it is for.
         name: What it is called outside of plans, where that name cannot stand in one; else empty.
+        foreign: Whether it was read from a JSON schema, so that nobody ever planned with it.
     """
 
     tool: str
@@ -92,6 +155,7 @@ class Signature:
     returns: Kind
     summary: str
     name: str = ""
+    foreign: bool = False
 
     def argument(self, name: str) -> Argument | None:
         return next((a for a in self.arguments if a.name == name), None)
@@ -105,7 +169,8 @@ class Signature:
     def __str__(self) -> str:
         """The line of the catalogue, e.g. ``upscale_image(image, scale=4) -> image: super-resolution``."""
         shown = ", ".join(a.name if a.required else f"{a.name}={format_value(a.default)}" for a in self.arguments)
-        return f"{self.tool}({shown}) -> {self.returns}: {self.summary}"
+        said = "; ".join(f"{a.name}: {a.description}" for a in self.arguments if a.description)
+        return f"{self.tool}({shown}) -> {self.returns}: {self.summary}" + (f" ({said})" if said else "")
 
 
 REPLY = Signature("reply", (), Kind.TEXT, "no tool is needed")
@@ -292,8 +357,12 @@ def _check_ref(proposal: Proposal, argument: Argument, ref: Ref, outputs: Sequen
 
 
 def _fits(value: Value, argument: Argument) -> bool:
+    if Kind.JSON in argument.kinds and conforms(to_json(value), json.loads(argument.schema or "{}")):
+        return True
     if value is None:
         return not argument.required and argument.default is None
+    if isinstance(value, Json):
+        return False
     if argument.choices and not (isinstance(value, tuple) and Kind.STRINGS in argument.kinds):
         return any(
             value == choice and isinstance(value, bool) is isinstance(choice, bool) for choice in argument.choices
@@ -324,7 +393,7 @@ def format_value(value: Value) -> str:
         return "[" + ", ".join(f'"{clean_string(v)}"' for v in value) + "]"
     if isinstance(value, float):
         return _format_float(value)
-    return str(value)
+    return value.text if isinstance(value, Json) else str(value)
 
 
 def clean_string(text: str) -> str:
@@ -333,7 +402,7 @@ def clean_string(text: str) -> str:
 
 
 def _format_float(value: float) -> str:
-    text = f"{value:.4f}".rstrip("0")
+    text = f"{value:.10f}".rstrip("0")
     return text + "0" if text.endswith(".") else text
 
 
@@ -341,7 +410,7 @@ _LINE = re.compile(r"^(?:#([1-9]\d{0,2})[ \t]*=[ \t]*)?([A-Za-z_]\w*)\((.*)\)$")
 _STRING = r'"[^"\\\n]*"'
 _ARGUMENT = re.compile(
     rf"\s*([A-Za-z_]\w*)\s*=\s*({_STRING}|\[\s*(?:{_STRING}(?:\s*,\s*{_STRING})*)?\s*\]"
-    r"|[$#][1-9]\d{0,2}|-?\d{1,9}(?:\.\d{1,9})?|true|false|None)\s*(?:,(?=\s*[A-Za-z_])|$)",
+    r"|[$#][1-9]\d{0,2}|-?\d{1,15}(?:\.\d{1,15})?|true|false|None)\s*(?:,(?=\s*[A-Za-z_])|$)",
     re.ASCII,
 )
 
@@ -381,14 +450,36 @@ def _parse_line(line: str, number: int) -> Proposal:
     args: dict[str, Value] = {}
     position, rest = 0, rest.strip()
     while position < len(rest):
-        found = _ARGUMENT.match(rest, position)
-        if not found:
+        argument = _parse_argument(rest, position)
+        if not argument:
             raise PlanError(f"line {number}: cannot read the arguments from {rest[position : position + 40]!r}")
-        if found[1] in args:
-            raise PlanError(f"line {number}: {found[1]} is given twice")
-        args[found[1]] = _parse_value(found[2])
-        position = found.end()
+        name, value, position = argument
+        if name in args:
+            raise PlanError(f"line {number}: {name} is given twice")
+        args[name] = value
     return Proposal(int(written) if written else 1, tool, args)
+
+
+def _parse_argument(text: str, position: int) -> tuple[str, Value, int] | None:
+    """An argument's name and value, and where the next one begins; None where there is none to read."""
+    if found := _ARGUMENT.match(text, position):
+        return found[1], _parse_value(found[2]), found.end()
+    begun = _NAME.match(text, position)
+    try:
+        value, end = _STRICT.raw_decode(text, begun.end()) if begun else (None, 0)
+    except (ValueError, RecursionError):
+        return None
+    behind = _BEHIND.match(text, end)
+    return (begun[1], Json.of(value), behind.end()) if begun and behind else None
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
+
+
+_NAME: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(?=[\[{\"n])", re.ASCII)
+_BEHIND: Final = re.compile(r"\s*(?:,(?=\s*[A-Za-z_])|$)")
+_STRICT: Final = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _parse_value(text: str) -> Value:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from visiongpt_agent.errors import InputError, PlanError
 from visiongpt_agent.language.english import singular
-from visiongpt_agent.plan import Plan, Proposal, Ref, Signature, Value, parse_plan
+from visiongpt_agent.plan import Json, Plan, Proposal, Ref, Signature, Value, parse_plan, to_json
 
 _DETERMINERS: Final = frozenset({"a", "an", "the", "all", "every", "any", "some", "my", "our"})
 _SPELLINGS: Final = {"gray": "grey", "color": "colour", "colors": "colours", "watercolor": "watercolour"}
@@ -154,8 +154,8 @@ def _plain(name: str, value: Value) -> Any:
         return round(float(value) % 360 if name == "rotate" else float(value), 3)
     if isinstance(value, tuple):
         return tuple(_noun(item) for item in value)
-    if isinstance(value, Ref):
-        return str(value)
+    if isinstance(value, Ref | Json):
+        return str(to_json(value))
     if name == "query":
         return ", ".join(filter(None, map(_noun, value.split(","))))
     words = _words(value)

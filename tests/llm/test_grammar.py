@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -23,11 +24,29 @@ ARGUMENTS = st.builds(Argument, NAMES, st.sampled_from(VALUES), st.booleans(), s
 CHOICES = st.builds(
     Argument, NAMES, st.just((Kind.STRING,)), st.booleans(), st.none(), st.just(("a.b", "x|y", "[z]", "/", "a b"))
 )
+SCALARS = st.sampled_from([{"type": name} for name in ("string", "number", "integer", "boolean", "null")])
+SCHEMAS = st.recursive(
+    SCALARS | st.sampled_from([{}, {"enum": [1, 'a "b"', None]}, {"type": "string", "format": "date"}]),
+    lambda inner: st.one_of(
+        st.builds(lambda items: {"type": "array", "items": items}, inner),
+        st.builds(
+            lambda parts, needed: {"type": "object", "properties": parts, "required": list(parts)[:needed]},
+            st.dictionaries(st.sampled_from(["a", "b c", "d-e"]), inner, max_size=3),
+            st.integers(0, 3),
+        ),
+        st.builds(lambda *options: {"anyOf": list(options)}, inner, inner),
+    ),
+    max_leaves=4,
+)
+DESCRIBED = st.builds(
+    lambda name, required, schema: Argument(name, (Kind.JSON,), required, schema=json.dumps(schema)),
+    *(NAMES, st.booleans(), SCHEMAS),
+)
 RETURNS = st.sampled_from([Kind.IMAGE, Kind.REGIONS, Kind.TEXT, Kind.LABELS])
 SIGNATURES = st.builds(
     Signature,
     NAMES,
-    st.lists(ARGUMENTS | CHOICES, max_size=4, unique_by=lambda a: a.name).map(tuple),
+    st.lists(ARGUMENTS | CHOICES | DESCRIBED, max_size=4, unique_by=lambda a: a.name).map(tuple),
     RETURNS,
     st.just(""),
 )
@@ -203,6 +222,29 @@ def test_one_space_may_stand_before_the_plan(
     """As LLaMA-2 writes it, whose first token after ``[/INST]`` is ``▁#``."""
     assert Steps(tokens, PlanRules(catalog, 1, leading_space=True)).may(text) is allowed
     assert Steps(tokens, PlanRules(catalog, 1)).may(text) is (allowed and not text.startswith(" "))
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "allowed"),
+    [
+        ({"type": "array", "items": {"type": "number"}}, "[1, 2.5]", True),
+        ({"type": "array", "items": {"type": "number"}}, '["1"]', False),
+        ({"type": "object"}, '{"size": "L", "count": 2}', True),
+        ({"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}, '{"x": 3}', True),
+        ({"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}, "{}", False),
+        ({"type": "string", "format": "date"}, '"2024-02-29"', True),
+        ({"type": "string", "format": "date"}, '"May"', False),
+        ({"enum": [None, 'a "b"', 2]}, r'"a \"b\""', True),
+        ({"enum": [None, 'a "b"', 2]}, "null", True),
+        ({"enum": [None, 'a "b"', 2]}, "3", False),
+    ],
+)
+def test_values_of_json_schemas_may_be_written(tokens: Any, schema: Any, value: str, allowed: bool) -> None:
+    argument = Argument("value", (Kind.JSON,), schema=json.dumps(schema))
+
+    steps = Steps(tokens, PlanRules({"odd": Signature("odd", (argument,), Kind.TEXT, "")}))
+
+    assert steps.may(f"#1 = odd(value={value})") is allowed
 
 
 def test_forced_tokens_are_exactly_what_has_no_alternative(tokens: Any, catalog: Mapping[str, Signature]) -> None:

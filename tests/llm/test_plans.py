@@ -47,9 +47,16 @@ def test_a_string_stays_one_where_no_reference_is_taken() -> None:
     assert proposal.call() == 'paint(color="#1", image=$1)'
 
 
-def test_an_object_is_refused() -> None:
-    with pytest.raises(PlanError, match=r"f\.box is \{'x': 1\}"):
-        plan_of(calls(("f", {"box": {"x": 1}})))
+def test_an_object_is_a_value() -> None:
+    plan = plan_of(calls(("f", {"box": {"x": 1}, "sizes": [1, 2.5]})))
+
+    assert str(plan) == '#1 = f(box={"x": 1}, sizes=[1, 2.5])'
+    assert tool_calls_of(plan)[0]["args"] == {"box": {"x": 1}, "sizes": [1, 2.5]}
+
+
+def test_what_is_no_json_value_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"f\.box: .* is no JSON value"):
+        plan_of(calls(("f", {"box": {"x": object()}})))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,46 @@ def test_the_embedded_planner_calls_tools_it_has_never_seen(
     assert rates["irrelevance"] >= FLOORS["irrelevance"]
 
 
+STAY: dict[str, Any] = {
+    "name": "hotels.book-room",
+    "description": "Book a room in a hotel.",
+    "parameters": {
+        "type": "dict",
+        "properties": {
+            "city": {"type": "string", "description": "where the hotel is"},
+            "stay": {
+                "type": "dict",
+                "properties": {"nights": {"type": "integer"}, "guests": {"type": "integer"}},
+                "required": ["nights"],
+            },
+            "extras": {"type": "array", "items": {"type": "string", "enum": ["breakfast", "parking"]}},
+        },
+        "required": ["city", "stay"],
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_what_a_tool_requires_is_asked_for(pool: ModelPool, needs: Callable[[str], None]) -> None:
+    needs("llm")
+    from visiongpt_agent.models.smollm2_planner import SmolLM2Planner
+
+    with pool.use("llm", SmolLM2Planner) as model:
+        chat = model.chat.bind_tools([STAY])
+        whole = chat.invoke("book a hotel room in Oslo for 3 nights")
+        lacking = chat.invoke("book a hotel room in Oslo")
+        request = planner_user([], "book a hotel room in Oslo")
+        planned = model.chat.bind_tools([STAY], images=0).invoke(request)
+
+    (call,) = whole.tool_calls
+    assert call["name"] == "hotels.book-room"
+    assert (call["args"]["city"], call["args"]["stay"]["nights"]) == ("Oslo", 3)
+    assert not lacking.tool_calls
+    assert lacking.text.startswith("To call hotels.book-room I need stay")
+    assert str(planned.text) == 'decline(reason="hotels.book-room needs stay, which is not given")'
+
+
 FLOORS = {"the right tool": 0.75, "multiple": 0.7, "irrelevance": 0.85}
 """What was measured of the adapter (0.825, 0.775 and 1.0), less three cases of forty and of twenty."""
 

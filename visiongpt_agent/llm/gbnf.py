@@ -11,8 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from visiongpt_agent.llm.grammar import MAX_LIST, MAX_REASON, MAX_STRING, PlanRules
-from visiongpt_agent.plan import CONTROL, Argument, Kind, Proposal, Signature
+from visiongpt_agent.llm.forms import Either, Form, Literal, Repeat, Row, Terminal, form_of
+from visiongpt_agent.llm.grammar import MAX_INNER, MAX_LIST, MAX_REASON, MAX_STRING, PlanRules
+from visiongpt_agent.plan import CONTROL, Argument, Kind, Proposal, Signature, format_value
 
 _OUTSIDE: Final = r'"\\\x00-\x1F\x7F-\x9F\u2028\u2029'
 _TERMINALS: Final = rf"""
@@ -21,9 +22,21 @@ reason ::= "\"" first rest{{0,{MAX_REASON - 1}}} "\""
 strings ::= "[" string (", " string){{0,{MAX_LIST - 1}}} "]"
 first ::= [^ \xA0\u3000{_OUTSIDE}]
 rest ::= [^{_OUTSIDE}]
-number ::= "-"? ("0" | [1-9] [0-9]{{0,5}}) ("." [0-9]{{1,4}})?
-integer ::= "-"? ("0" | [1-9] [0-9]{{0,8}})
+number ::= "-"? (short ("." [0-9]{{1,9}})? | [1-9] [0-9]{{0,8}} ("." [0-9]{{1,4}})? | [1-9] [0-9]{{0,14}})
+short ::= "0" | [1-9] [0-9]{{0,5}}
+integer ::= "-"? ("0" | [1-9] [0-9]{{0,14}})
 boolean ::= "true" | "false"
+null ::= "null"
+inner ::= "\"" first rest{{0,{MAX_INNER - 1}}} "\""
+date ::= "\"" day "\""
+time ::= "\"" clock "\""
+date-time ::= "\"" day "T" clock "\""
+day ::= [0-9]{{4}} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])
+clock ::= ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] (":" [0-5] [0-9] ("Z" | [+-] [0-9]{{2}} ":" [0-9]{{2}})?)?
+email ::= "\"" [A-Za-z0-9._%+-]{{1,64}} "@" [A-Za-z0-9.-]{{1,120}} "\""
+uri ::= "\"" [a-z] [a-z0-9+.-]{{1,20}} ":" [A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{{1,200}} "\""
+uuid ::= "\"" hex{{8}} "-" hex{{4}} "-" hex{{4}} "-" hex{{4}} "-" hex{{12}} "\""
+hex ::= [0-9a-f]
 """
 _RULES: Final = {
     Kind.STRING: "string",
@@ -71,8 +84,25 @@ def _values(rules: PlanRules, argument: Argument, outputs: Sequence[Kind]) -> li
     references = [_literal(f"${image}") for image in images]
     references += [_literal(f"#{step}") for step, kind in enumerate(outputs, 1) if kind in argument.kinds]
     if argument.choices:
-        return references + [_literal(f'"{choice}"') for choice in argument.choices]
+        return references + [_literal(format_value(choice)) for choice in argument.choices]
+    if Kind.JSON in argument.kinds:
+        references.append(_form(form_of(json.loads(argument.schema or "{}"))))
     return references + [_RULES[kind] for kind in argument.kinds if kind in _RULES]
+
+
+def _form(form: Form) -> str:
+    """A form of JSON in this notation."""
+    match form:
+        case Literal(text):
+            return _literal(text)
+        case Terminal(name):
+            return "inner" if name == "string" else name
+        case Row(parts):
+            return " ".join(map(_form, parts))
+        case Either(options):
+            return f"({' | '.join(map(_form, options))})"
+        case Repeat(inner, least, most):
+            return f"({_form(inner)}){{{least},{most}}}"
 
 
 def _in_order(parts: Sequence[tuple[str, bool]]) -> str:

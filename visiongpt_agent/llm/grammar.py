@@ -8,6 +8,7 @@ regular expression, with earlier lines taken out (no step is proposed twice) and
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visiongpt_agent.errors import PlanError
+from visiongpt_agent.llm.forms import Either, Form, Literal, Repeat, Row, Terminal, form_of
 from visiongpt_agent.plan import (
     CONTROL,
     MAX_PROPOSALS,
@@ -33,6 +35,7 @@ from visiongpt_agent.plan import (
     parse_plan,
     source,
 )
+from visiongpt_agent.schemas import FORMATS
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 MAX_STRING = 200
 """Longest string in a plan, in characters."""
+MAX_INNER = 80
+"""Longest string within an object or a list of a JSON schema, in characters."""
 MAX_REASON = 80
 """Longest reason of ``decline``, in characters."""
 MAX_LIST = 12
@@ -52,8 +57,9 @@ _FUEL = 5_000_000
 """What llguidance may spend on one token: with its own default long lists after several steps run dry."""
 
 _FORBIDDEN = r'"\\\x00-\x1f\x7f-\x9f\u2028\u2029'
-_NUMBER = r"-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?"
-_INTEGER = r"-?(0|[1-9][0-9]{0,8})"
+_NUMBER = r"-?((0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?|[1-9][0-9]{0,8}(\.[0-9]{1,4})?|[1-9][0-9]{0,14})"
+"""So many digits as a float holds, so that no two texts are one number."""
+_INTEGER = r"-?(0|[1-9][0-9]{0,14})"
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,23 @@ def _plain_values(argument: Argument) -> list[str]:
         Kind.INTEGER: _INTEGER,
         Kind.BOOLEAN: "true|false",
     }
-    return [plain[kind] for kind in argument.kinds if kind in plain]
+    described = [_form(form_of(json.loads(argument.schema or "{}")))] if Kind.JSON in argument.kinds else []
+    return [*described, *(plain[kind] for kind in argument.kinds if kind in plain)]
+
+
+def _form(form: Form) -> str:
+    """A form of JSON as a regular expression."""
+    match form:
+        case Literal(text):
+            return _escape(text)
+        case Terminal(name):
+            return _TERMINALS[name]
+        case Row(parts):
+            return "".join(map(_form, parts))
+        case Either(options):
+            return f"({'|'.join(map(_form, options))})"
+        case Repeat(inner, least, most):
+            return f"({_form(inner)}){{{least},{most}}}"
 
 
 def _control(name: str) -> str:
@@ -169,6 +191,16 @@ def _control(name: str) -> str:
 
 def _string(longest: int) -> str:
     return rf'"[^\s{_FORBIDDEN}][^{_FORBIDDEN}]{{0,{longest - 1}}}"'
+
+
+_TERMINALS = {
+    "string": _string(MAX_INNER),
+    "number": _NUMBER,
+    "integer": _INTEGER,
+    "boolean": "(true|false)",
+    "null": "null",
+    **{name: f'"{form}"' for name, form in FORMATS.items()},
+}
 
 
 def _escape(text: str) -> str:

@@ -25,9 +25,10 @@ from visiongpt_agent.llm.copying import RequestWords
 from visiongpt_agent.llm.decoding import PlanDecoder
 from visiongpt_agent.llm.fitting import Fitted, Turn, fitted
 from visiongpt_agent.llm.grammar import PlanMatcher, PlanRules
+from visiongpt_agent.llm.inventions import Invention, invention, without_inventions
 from visiongpt_agent.llm.plans import plan_of, tool_calls_of
 from visiongpt_agent.llm.signatures import ToolLike, signatures_of
-from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Signature
+from visiongpt_agent.plan import CONTROL, MAX_PROPOSALS, REPLY, Plan, Refusal, Signature
 from visiongpt_agent.prompts import planner_system, planner_user
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,8 @@ class LocalChat(BaseChatModel):
 
         Returns:
             This model with the tools; its answers hold the plan as text, and one tool call a proposal with ids
-            ``"1"``, ``"2"``, ... and references as ``"$1"``, ``"#2"``.
+            ``"1"``, ``"2"``, ... and references as ``"$1"``, ``"#2"``. A value that a tool read from a JSON schema
+            requires and that nothing said gives is asked for, unless ``tool_choice`` says that a tool must be called.
 
         Raises:
             PlanError: If no tool is left that a plan can call; those that take what a plan cannot hold are left out.
@@ -181,9 +183,17 @@ class LocalChat(BaseChatModel):
         turns = turns_of(messages)
         if tools:
             plan, usage, shown = self._plan(turns, tools, tool_choice, images, settings)
+            plan, lacking = _settled(plan, tools, turns)
+            lacking = None if tool_choice else lacking
+            if lacking and images is None:
+                yield _question(lacking, usage, self.model_name)
+                return
+            if lacking:
+                plan = Plan.decline(
+                    Refusal(cause="request", tool=lacking.tool, detail=f"{lacking}, which is not given")
+                )
             if images is not None or plan.control is None:
-                names = {tool.tool: tool.name for tool in tools if tool.name}
-                yield _plan_chunk(plan, names, usage, {"model_name": self.model_name, **_left_out(shown)})
+                yield _plan_chunk(plan, tools, usage, {"model_name": self.model_name, **_left_out(shown)})
                 return
         yield from self._prose_chunks(turns, stop or self.stop or [], settings)
 
@@ -347,15 +357,32 @@ def _left_out(shown: Fitted) -> dict[str, Any]:
     return {"left_out": left_out}
 
 
+def _settled(plan: Plan, tools: Sequence[Signature], turns: Sequence[Turn]) -> tuple[Plan, Invention | None]:
+    """The plan without values that nothing said gives, and the first of them that a tool requires."""
+    catalog = {tool.tool: tool for tool in tools}
+    said = "\n".join(turn["content"] for turn in turns)  # by whomever: a result of a tool gives values too
+    return without_inventions(plan, catalog, said), invention(plan, catalog, said)
+
+
+def _question(lacking: Invention, usage: UsageMetadata, model: str) -> ChatGenerationChunk:
+    """The answer that asks for a value."""
+    what = f"{lacking.argument} ({lacking.description})" if lacking.description else lacking.argument
+    message = AIMessageChunk(
+        content=f"To call {lacking.tool} I need {what}: the request does not give it.",
+        usage_metadata=usage,
+        response_metadata={"model_name": model},
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=message)
+
+
 def _plan_chunk(
-    plan: Plan, names: Mapping[str, str], usage: UsageMetadata, metadata: Mapping[str, Any]
+    plan: Plan, tools: Sequence[Signature], usage: UsageMetadata, metadata: Mapping[str, Any]
 ) -> ChatGenerationChunk:
-    """The answer that holds a plan; ``names`` are those of tools that are called otherwise outside of plans."""
+    """The answer that holds a plan over these tools."""
     calls = [
-        tool_call_chunk(
-            name=names.get(call["name"], call["name"]), args=json.dumps(call["args"]), id=call["id"], index=index
-        )
-        for index, call in enumerate(tool_calls_of(plan))
+        tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+        for index, call in enumerate(tool_calls_of(plan, tools))
     ]
     message = AIMessageChunk(
         content=str(plan),

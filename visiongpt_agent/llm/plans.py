@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.tool import ToolCall, tool_call
 
 from visiongpt_agent.errors import PlanError
-from visiongpt_agent.plan import CONTROL, Kind, Plan, Proposal, Ref, Signature, Value, parse_plan
+from visiongpt_agent.plan import CONTROL, Kind, Plan, Proposal, Ref, Signature, Value, from_json, parse_plan, to_json
 
 _REFERENCE = re.compile(r"([$#])([1-9][0-9]{0,2})")
 _REFERENCE_KINDS = frozenset({Kind.IMAGE, Kind.REGIONS, Kind.TEXT, Kind.LABELS})
@@ -30,7 +30,7 @@ def plan_of(message: BaseMessage, catalog: Mapping[str, Signature] | None = None
         The plan, not yet checked: see :meth:`~visiongpt_agent.plan.Plan.check`.
 
     Raises:
-        PlanError: If an argument of a call is of a type that a plan cannot hold.
+        PlanError: If an argument of a call is no JSON value.
     """
     calls = message.tool_calls if isinstance(message, AIMessage) else []
     if calls:
@@ -41,19 +41,29 @@ def plan_of(message: BaseMessage, catalog: Mapping[str, Signature] | None = None
         return Plan((Proposal(1, "reply"),))
 
 
-def tool_calls_of(plan: Plan) -> list[ToolCall]:
-    """The plan as tool calls with the proposals' numbers as ids, references as ``"$1"``, ``"#2"``; none for control."""
+def tool_calls_of(plan: Plan, tools: Sequence[Signature] = ()) -> list[ToolCall]:
+    """The plan as tool calls with the proposals' numbers as ids, references as ``"$1"``, ``"#2"``; none for control.
+
+    Args:
+        plan: A plan that checks.
+        tools: Signatures of tools; they and their arguments are called as outside of plans.
+    """
+    known = {tool.tool: tool for tool in tools}
+    calls = ((proposal, known.get(proposal.tool)) for proposal in plan if not proposal.is_control)
     return [
-        tool_call(name=proposal.tool, args={k: _to_json(v) for k, v in proposal.args.items()}, id=str(proposal.id))
-        for proposal in plan
-        if not proposal.is_control
+        tool_call(
+            name=(tool.name if tool else "") or proposal.tool,
+            args={_outside(tool, name): to_json(value) for name, value in proposal.args.items()},
+            id=str(proposal.id),
+        )
+        for proposal, tool in calls
     ]
 
 
-def _to_json(value: Value) -> Any:
-    if isinstance(value, Ref):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
+def _outside(tool: Signature | None, name: str) -> str:
+    """What an argument is called outside of plans."""
+    argument = tool.argument(name) if tool else None
+    return (argument.alias if argument else "") or name
 
 
 def _proposal(number: int, call: ToolCall, catalog: Mapping[str, Signature]) -> Proposal:
@@ -68,8 +78,7 @@ def _from_json(tool: str, name: str, value: Any, signature: Signature | None) ->
         match = _REFERENCE.fullmatch(value)
         takes_references = argument is None or not _REFERENCE_KINDS.isdisjoint(argument.kinds)
         return Ref(match[1], int(match[2])) if match and takes_references else value
-    if value is None or isinstance(value, int | float):
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    raise PlanError(f"{tool}.{name} is {value!r}: plans hold strings, numbers, booleans, lists of strings, references")
+    try:
+        return from_json(value)
+    except PlanError as fault:
+        raise PlanError(f"{tool}.{name}: {fault}") from None
