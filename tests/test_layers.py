@@ -26,7 +26,7 @@ LAYERS = (
     "tools",
     "graphs",
     "state agent",
-    "langchain hosting exports batch doctor training tracing plan_scores",
+    "langchain hosting exports batch doctor training tracing plan_scores call_scores",
     "cli web serve mcp_server notebook",
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
