@@ -97,6 +97,22 @@ def test_equal_codes_are_all_there(pool: ModelPool, contents: list[str], sentenc
     assert sentence in result.answer
 
 
+def test_codes_are_counted_and_blurred_where_they_are(pool: ModelPool) -> None:
+    made = zxingcpp.create_barcode("00200000000000000017", zxingcpp.BarcodeFormat.Code128).to_image(scale=4)
+    label = Image.new("RGB", (900, 700), "white")
+    label.paste(Image.fromarray(np.array(made)), (40, 60))
+    label.paste(code("https://example.org/a"), (500, 350))
+
+    counted = carry_out(pool, '#1 = detect_objects(image=$1, query="barcode")', label)
+    assert (counted.status, len(counted.regions[0].items)) == ("done", 1)
+
+    plan = '#1 = detect_objects(image=$1, query="qr code")\n#2 = blur_regions(image=$1, regions=#1)'
+    blurred = carry_out(pool, plan, label)
+    assert blurred.status == "done", blurred.answer
+    (picture,) = [one for one in blurred.images if one.role == "made"]
+    assert [str(one.format) for one in zxingcpp.read_barcodes(blurred.store.open(picture.id))] == ["Code 128"]
+
+
 # --------------------------------------------------------------------------------------------------------- documents
 
 

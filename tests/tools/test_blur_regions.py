@@ -143,3 +143,49 @@ def test_faults_are_caught(photo: Photo, invert: bool) -> None:
     weak = np.asarray(image).copy()
     weak[65:185, 175:275] = weak[65:185, 175:275] // 8 * 8
     assert "region 1 is not blurred" in problems(Image.fromarray(weak)) or invert
+
+
+def code_on(ground: str, content: str, form: str, scale: int) -> tuple[Image.Image, Regions]:
+    """A code as it is printed, and its place without the white rim."""
+    import zxingcpp
+
+    barcode = zxingcpp.create_barcode(content, getattr(zxingcpp.BarcodeFormat, form))
+    drawn = Image.fromarray(np.array(barcode.to_image(scale=scale))).convert("RGB")
+    image = Image.new("RGB", (900, 500), ground)
+    image.paste(drawn, (40, 60))
+    dark = np.asarray(drawn.convert("L")) < 128
+    (top, bottom), (left, right) = (np.flatnonzero(dark.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    place = np.array([[40 + left, 60 + top, 41 + right, 61 + bottom]], np.float32)
+    return image, Regions(image.size, place, (form,))
+
+
+@pytest.mark.parametrize("ground", ["white", "black"])
+@pytest.mark.parametrize(("content", "form"), [("https://example.org/a", "QRCode"), ("00200000000000000017", "Code128")])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_blurred_code_passes_and_a_code_painted_over_does_not(
+    ground: str, content: str, form: str, scale: int
+) -> None:
+    import zxingcpp
+
+    image, regions = code_on(ground, content, form, scale)
+    args = {"image": image, "regions": regions, "invert": False}
+    output = blur_regions(image, regions)
+    assert zxingcpp.read_barcodes(image)
+    assert not zxingcpp.read_barcodes(picture_of(output))
+    assert blur_regions.problems(args, output) == []
+    for paint in ("black", "white", (220, 30, 30)):
+        covered = image.copy()
+        covered.paste(paint, tuple(int(value) for value in regions.boxes[0]))
+        assert blur_regions.problems(args, ToolOutput(covered, "I blurred it."))
+
+
+@pytest.mark.parametrize("cells", [3, 4, 6, 9])
+def test_a_blurred_pattern_of_black_and_white_passes(cells: int) -> None:
+    image, side = Image.new("RGB", (500, 500), "white"), 180 // cells
+    for row in range(cells):
+        for column in range(row % 2, cells, 2):
+            image.paste("black", (150 + column * side, 150 + row * side, 150 + (column + 1) * side, 150 + (row + 1) * side))
+    box = [150, 150, 150 + cells * side, 150 + cells * side]
+    regions = Regions(image.size, np.array([box], np.float32), ("board",))
+    args = {"image": image, "regions": regions, "invert": False}
+    assert blur_regions.problems(args, blur_regions(image, regions)) == []
