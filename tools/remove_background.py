@@ -184,7 +184,7 @@ def is_what_the_picture_is_of(image: Image.Image, regions: Regions | None, outpu
 
 def misplaced_foreground(image: Image.Image, kept: BoolArray) -> Iterator[str]:
     """What speaks against a mask, bool ``(H, W)``, as that of the foreground."""
-    if kept.any() and misplaced(image, kept):
+    if kept.any() and misplaced(visible(image), kept):
         yield "the outline of the foreground lies beside it"
     rim = np.ones_like(kept)
     edge = max(1, round(0.04 * min(kept.shape)))
