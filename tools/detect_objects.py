@@ -80,6 +80,8 @@ _SEARCHING: Final = 0.8
 """Strictness from which what was not found is searched for."""
 _CANDIDATES, _LIKELIEST, _LEAST_SIDE, _AROUND = 4, 5, 240, 0.1
 _SURROUNDINGS: Final = 0.25
+_ONE_THING: Final = 0.5
+"""IoU from which two boxes of classes that one word may mean are one thing."""
 _CLEAR: Final = 1.4
 """What has so many times the threshold in the second look should have been found in the first."""
 
@@ -297,6 +299,8 @@ def _kept_by_classifier(found: Regions, threshold: float, picture: Image.Image, 
 
 def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) -> _Found:
     own = _of(seen, noun.classes)
+    if noun.fit is Fit.SAME and len(noun.classes) > 1:
+        own = _surest_class(own)
     likely, judged = by_colour(noun, own.select(own.confidence >= threshold), picture)
     chosen, place_doubts = by_place(noun, likely)
     labels = tuple(noun.phrase if judged else noun.label(label) for label in chosen.labels)
@@ -307,6 +311,19 @@ def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) ->
         own.select(own.confidence < threshold),
         (*doubts, *place_doubts),
     )
+
+
+def _surest_class(seen: Regions) -> Regions:
+    """Of the classes that a word may mean alike, the surest one's regions, and others' that are sure and elsewhere.
+
+    A clear motorcycle is the bike; a bicycle of 26 % in the dark behind it is not one more.
+    """
+    if not len(seen):
+        return seen
+    surest = seen.labels[int(seen.confidence.argmax())]
+    is_surest = np.array([label == surest for label in seen.labels], np.bool_)
+    elsewhere = best_overlap(seen, seen.select(is_surest)) < _ONE_THING
+    return seen.select(is_surest | (elsewhere & (seen.confidence >= _SURE)))
 
 
 def _of(regions: Regions, labels: Sequence[str]) -> Regions:

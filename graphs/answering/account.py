@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from visiongpt_agent.graphs.answering.grounding import Told
@@ -127,15 +128,24 @@ def _titles(steps: Sequence[Step], images: Sequence[ImageEntry]) -> dict[str, st
 
 
 def _texts(findings: Sequence[_Finding], titles: Mapping[str, str]) -> list[str]:
-    """The sentences, what is the same of several images said once."""
+    """The sentences, what is the same of several images said once, what is there before what is not."""
     texts: dict[str, None] = {}
-    for finding in findings:
+    for finding in _present_first(findings) if len(titles) > 1 else findings:
         images = [one.image for one in findings if one.text == finding.text and one.image in titles]
         if len(titles) > 1 and len(images) > 1 and sentences.can_be_told_of_several(finding.text):
             texts[sentences.about(finding.text, [titles[image] for image in images])] = None
         else:
             texts[finding.told(titles).text] = None
     return list(texts)
+
+
+def _present_first(findings: Sequence[_Finding]) -> Iterable[_Finding]:
+    """The findings with things that are there before things that are not, as far as they stand side by side.
+
+    "Which of these has a cat" is answered by the one that has it.
+    """
+    for _, run in groupby(findings, lambda one: sentences.tells_what_is_there(one.text)):
+        yield from sorted(run, key=lambda one: sentences.tells_absence(one.text))
 
 
 def _with_consequences(findings: Sequence[str], gaps: Sequence[str]) -> list[str]:

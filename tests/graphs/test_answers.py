@@ -146,7 +146,7 @@ SEVERAL = [
      "I made coffee.png, cat.png and rocket.jpg black and white."),
     ("which of these has a cat?",
      "\n".join(f'#{k} = detect_objects(image=${k}, query="cat")' for k in (1, 2, 3)),
-     "I found no cat in coffee.png or rocket.jpg. In cat.png there is one cat, in the middle."),
+     "In cat.png there is one cat, in the middle. I found no cat in coffee.png or rocket.jpg."),
     ("mirror the first and turn the second by 90 degrees",
      '#1 = transform_image(image=$1, flip="horizontal")\n#2 = transform_image(image=$2, rotate=90)',
      "I flipped coffee.png left to right. I turned cat.png 90 degrees clockwise."),
@@ -156,7 +156,7 @@ SEVERAL = [
      "I did not blur anything in cat.png or rocket.jpg. "
      "A face that is tiny or turned far away may have been missed."),
     ("find the cat in the first two", "\n".join(f'#{k} = detect_objects(image=${k}, query="cat")' for k in (1, 2)),
-     "I found no cat in coffee.png. In cat.png there is one cat, in the middle."),
+     "In cat.png there is one cat, in the middle. I found no cat in coffee.png."),
 ]  # fmt: skip
 
 

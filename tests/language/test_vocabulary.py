@@ -110,3 +110,12 @@ def test_stuff_is_known_to_no_detector_of_things() -> None:
         ("road", "wet", (), Fit.NONE),
         ("sky", "blue", (), Fit.NONE),
     ]
+
+
+@pytest.mark.parametrize("asked", ["bike", "the bikes", "red bike", "cycles"])
+def test_a_word_for_either_of_two_classes_means_both(asked: str) -> None:
+    (noun,) = read(asked)
+    assert (set(noun.classes), noun.fit) == ({"motorcycle", "bicycle"}, Fit.SAME)
+    assert noun.label("motorcycle") == noun.name
+    assert read("pushbike")[0].classes == ("bicycle",)
+    assert read("motorbike")[0].classes == ("motorcycle",)

@@ -160,7 +160,9 @@ def code_on(ground: str, content: str, form: str, scale: int) -> tuple[Image.Ima
 
 
 @pytest.mark.parametrize("ground", ["white", "black"])
-@pytest.mark.parametrize(("content", "form"), [("https://example.org/a", "QRCode"), ("00200000000000000017", "Code128")])
+@pytest.mark.parametrize(
+    ("content", "form"), [("https://example.org/a", "QRCode"), ("00200000000000000017", "Code128")]
+)
 @pytest.mark.parametrize("scale", [2, 4])
 def test_a_blurred_code_passes_and_a_code_painted_over_does_not(
     ground: str, content: str, form: str, scale: int
@@ -184,7 +186,9 @@ def test_a_blurred_pattern_of_black_and_white_passes(cells: int) -> None:
     image, side = Image.new("RGB", (500, 500), "white"), 180 // cells
     for row in range(cells):
         for column in range(row % 2, cells, 2):
-            image.paste("black", (150 + column * side, 150 + row * side, 150 + (column + 1) * side, 150 + (row + 1) * side))
+            image.paste(
+                "black", (150 + column * side, 150 + row * side, 150 + (column + 1) * side, 150 + (row + 1) * side)
+            )
     box = [150, 150, 150 + cells * side, 150 + cells * side]
     regions = Regions(image.size, np.array([box], np.float32), ("board",))
     args = {"image": image, "regions": regions, "invert": False}

@@ -215,3 +215,14 @@ def test_several_at_one_place_are_counted_by_number_alone() -> None:
     counted = _counted({"cup": 3}, {"cup": ["on the left", "on the left", "at the bottom"]})
 
     assert counted == ["There are three cups, two on the left and one at the bottom of the picture."]
+
+
+@pytest.mark.parametrize("query", ["bike", "bikes", "red bike"])
+def test_the_surer_of_two_things_that_one_word_means_is_told(pool: ModelPool, query: str) -> None:
+    """A clear motorcycle is the bike, not the faint bicycle in the dark behind it."""
+    photo = Image.open(_skimage("motorcycle_left.png")).convert("RGB")
+    found = regions(ask(pool, photo, query))
+    motorcycle = regions(ask(pool, photo, "motorcycle"))
+    assert len(regions(ask(pool, photo, "bicycle"))) == 1
+    assert np.abs(found.boxes - motorcycle.boxes).max() < 1
+    assert len(found) == 1

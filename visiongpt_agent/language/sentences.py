@@ -197,6 +197,16 @@ def about(text: str, names: Sequence[str]) -> str:
     return f"{join(names)}: {text}"
 
 
+def tells_what_is_there(text: str) -> bool:
+    """Whether a sentence says what there is, or that there is none of it."""
+    return text.startswith(("There is ", "There are ")) or tells_absence(text)
+
+
+def tells_absence(text: str) -> bool:
+    """Whether a text says first of all that something was not found."""
+    return text.startswith("I found no ")
+
+
 def can_be_told_of_several(text: str) -> bool:
     """Whether a sentence that holds for several images can be said once for all of them.
 

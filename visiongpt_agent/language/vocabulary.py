@@ -41,7 +41,7 @@ class Fit(StrEnum):
     """How well classes stand for a word."""
 
     SAME = "same"
-    """The class is what is meant: couch for sofa."""
+    """The class is what is meant: couch for sofa, motorcycle or bicycle for bike."""
     WIDER = "wider"
     """What is meant is one kind of the class: dog for puppy."""
     NARROWER = "narrower"
@@ -155,6 +155,10 @@ def _find_noun(phrase: str) -> tuple[str, str, str]:
 # --------------------------------------------------------------------------------------------------- matching words
 
 
+_MEMBERSHIP: Final = {"either": Fit.SAME, "group": Fit.NARROWER, "among": Fit.WIDER}
+"""How the classes of a line that begins so stand for its word."""
+
+
 @cache
 def _words() -> Mapping[str, tuple[tuple[str, ...], Fit]]:
     """The curated list: classes and fit by word."""
@@ -162,10 +166,10 @@ def _words() -> Mapping[str, tuple[tuple[str, ...], Fit]]:
     for line in _lines():
         if line.startswith(("not:", "stuff:")):
             known |= dict.fromkeys(_listed(line.partition(":")[2]), ((), Fit.NONE))
-        elif line.startswith(("group:", "among:")):
+        elif line.startswith(tuple(_MEMBERSHIP)):
             kind, _, rest = line.partition(":")
             word, _, members = rest.partition("=")
-            known[word.strip()] = (_listed(members), Fit.NARROWER if kind == "group" else Fit.WIDER)
+            known[word.strip()] = (_listed(members), _MEMBERSHIP[kind])
         elif "=" in line:
             name, _, rest = line.partition("=")
             same, _, kinds = rest.partition("|")
