@@ -110,6 +110,7 @@ def test_codes_are_counted_and_blurred_where_they_are(pool: ModelPool) -> None:
     blurred = carry_out(pool, plan, label)
     assert blurred.status == "done", blurred.answer
     (picture,) = [one for one in blurred.images if one.role == "made"]
+    assert blurred.store is not None
     assert [str(one.format) for one in zxingcpp.read_barcodes(blurred.store.open(picture.id))] == ["Code 128"]
 
 

@@ -177,7 +177,8 @@ def test_a_blurred_code_passes_and_a_code_painted_over_does_not(
     assert blur_regions.problems(args, output) == []
     for paint in ("black", "white", (220, 30, 30)):
         covered = image.copy()
-        covered.paste(paint, tuple(int(value) for value in regions.boxes[0]))
+        left, top, right, bottom = (int(value) for value in regions.boxes[0])
+        covered.paste(paint, (left, top, right, bottom))
         assert blur_regions.problems(args, ToolOutput(covered, "I blurred it."))
 
 
