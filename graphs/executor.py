@@ -28,6 +28,7 @@ from visiongpt_agent.graphs.state import Attempt, Cause, Step, Task
 from visiongpt_agent.plan import Proposal, parse_plan
 from visiongpt_agent.pool import is_out_of_memory
 from visiongpt_agent.redaction import redacted
+from visiongpt_agent.untrusted import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +44,21 @@ class Executor:
         proposal, run = parse_plan(task["proposal"]).proposals[0], self._runs.current(task["turn"])
         if run.stop():
             return {}  # the verifier tells it with all that will not run any more
-        if not task["attempts"] and self._resources.must_ask(proposal) and not _approved(proposal):
-            denied = not_run(proposal, task["round"], "denied", "it was not approved")
-            return {"steps": [{**denied, "verdict": "unverified"}]}
+        edited = False
+        if not task["attempts"] and self._resources.must_ask(proposal):
+            answer = interrupt({"id": proposal.id, "tool": proposal.tool, "call": str(proposal)})
+            edited = isinstance(answer, dict) and "call" in answer
+            if edited:
+                task = {**task, "proposal": answer["call"], "inputs": answer["inputs"]}
+                proposal = parse_plan(task["proposal"]).proposals[0]
+            elif answer is not True:
+                return {"steps": [_denied(proposal, task, answer)]}
         try:
             with run.slot():
                 call = task["proposal"]
                 get_stream_writer()({"started": {"id": proposal.id, "tool": proposal.tool, "call": call}})
-                return {"steps": [self._step(proposal, task, self._carry_out(proposal, task, run, config))]}
+                step = self._step(proposal, task, self._carry_out(proposal, task, run, config))
+                return {"steps": [{**step, "edited": call} if edited else step]}
         except StoppedError:
             return {}
 
@@ -112,9 +120,11 @@ class _Outcome:
     seconds: float = 0.0
 
 
-def _approved(proposal: Proposal) -> bool:
-    """Whether a person lets the step run; the run ends here until the answer is in."""
-    return interrupt({"id": proposal.id, "tool": proposal.tool, "call": str(proposal)}) is True
+def _denied(proposal: Proposal, task: Task, answer: object) -> Step:
+    """The step that a person does not let run, with the reason where one was given."""
+    reason = one_line(str(answer["reason"])) if isinstance(answer, dict) and answer.get("reason") else ""
+    why = f"it was not approved ({reason})" if reason else "it was not approved"
+    return {**not_run(proposal, task["round"], "denied", why), "verdict": "unverified"}
 
 
 def _account(fault: Exception, proposal: Proposal) -> tuple[str, Cause]:

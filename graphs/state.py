@@ -77,6 +77,7 @@ class Step(TypedDict):
     ``round`` counts the plans of a request, ``id`` the proposals of that plan. ``args`` are as planned (``"$1"``,
     ``"#2"``), ``inputs`` the same with references replaced by content ids. ``artifact`` is the tool's (see
     ``tools.base.VisionTool``) and ``{}`` where there is none; then ``error`` says why and ``cause`` is its kind.
+    ``edited`` is the call that a person put in place of the planned one.
     ``attempts`` are all tries, the last one included; ``seconds`` is the time of them together, and ``model`` what made
     the result.
     """
@@ -93,6 +94,7 @@ class Step(TypedDict):
     error: str
     cause: Cause
     attempts: list[Attempt]
+    edited: NotRequired[str]
 
 
 def merge_steps(before: list[Step], new: list[Step]) -> list[Step]:

@@ -12,7 +12,7 @@ from visiongpt_agent.graphs.loop.lineage import pictures_of
 from visiongpt_agent.graphs.loop.messages import tool_message
 from visiongpt_agent.graphs.loop.retries import next_try
 from visiongpt_agent.graphs.loop.run import Runs, Stop
-from visiongpt_agent.graphs.loop.waves import is_complete, is_finished, never_run, wave
+from visiongpt_agent.graphs.loop.waves import is_complete, is_finished, never_run, plan_in_force, wave
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step, Verdict, merge_steps
 from visiongpt_agent.plan import Kind
@@ -37,6 +37,7 @@ class Verifier:
         _tell(new)
         steps, finished = merge_steps(known, new), [step for step in new if is_finished(step)]
         return {
+            "plan": plan_in_force(state["plan"], new),
             "steps": new,
             "images": [entry for step in finished for entry in _entries(step, state["turn"])],
             "messages": [tool_message(step, state["turn"]) for step in finished],

@@ -25,7 +25,7 @@ LAYERS = (
     "pool",
     "tools",
     "graphs",
-    "state agent",
+    "state agent approval",
     "langchain hosting exports batch doctor training tracing plan_scores call_scores",
     "cli web serve mcp_server notebook",
 )

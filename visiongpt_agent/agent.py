@@ -19,6 +19,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from visiongpt_agent.approval import Approval, answers
 from visiongpt_agent.errors import InputError, WeightsError
 from visiongpt_agent.graphs.answering.report import build_result
 from visiongpt_agent.graphs.build import SUPERSTEPS, Graph, build_graph
@@ -94,10 +95,10 @@ class _Workspace:
 
 
 @dataclass(frozen=True)
-class _Approval:
-    """What a person answered to the steps that wait; None leaves them waiting."""
+class _Resumption:
+    """Going on with a conversation's last request, with what a person answered to the steps that wait."""
 
-    granted: bool | None
+    approval: Approval
 
 
 class VisionGPT(Runnable[Request, "VisionResult"]):
@@ -220,7 +221,7 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             async for event in events:
                 yield event
 
-    def resume(self, thread_id: str, approve: bool | None = None, config: RunnableConfig | None = None) -> VisionResult:
+    def resume(self, thread_id: str, approve: Approval = None, config: RunnableConfig | None = None) -> VisionResult:
         """Go on with the last request of a conversation after a crash or a pause; finished steps are not done again.
 
         Of a request that has ended, the steps are tried anew that a cause from outside kept from a result: a full disk,
@@ -228,7 +229,9 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
         Args:
             thread_id: The conversation.
-            approve: Whether the steps that wait may run; None leaves them waiting.
+            approve: Whether the steps that wait may run; None leaves them waiting. Or a decision for each of them, in
+                the order of the result's ``pending``: ``{"type": "approve"}``, ``{"type": "reject", "message": why}``
+                or ``{"type": "edit", "edited_action": {"name": tool, "args": {...}}}`` with all its arguments.
             config: LangChain's, for callbacks.
 
         Returns:
@@ -236,15 +239,16 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
 
         Raises:
             StateError: If there is no such conversation, it cannot be read, or a request of it is going on.
+            InputError: If the decisions do not fit what waits; it waits on then.
         """
         return [event["result"] for event in self.stream_resumed(thread_id, approve, config) if "result" in event][-1]
 
     def stream_resumed(
-        self, thread_id: str, approve: bool | None = None, config: RunnableConfig | None = None
+        self, thread_id: str, approve: Approval = None, config: RunnableConfig | None = None
     ) -> Iterator[Event]:
         """:meth:`resume`, telling how it goes as :meth:`stream` does."""
         thread = _Thread.of({**(config or {}), "configurable": {"thread_id": thread_id}})
-        return self._events(replace(thread, temporary=thread_id in self._waiting), _Approval(approve))
+        return self._events(replace(thread, temporary=thread_id in self._waiting), _Resumption(approve))
 
     def cancel(self, thread_id: str) -> bool:
         """Call off the request that this agent has under way in a conversation; its result tells what was achieved.
@@ -361,15 +365,15 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             return self._passing if thread.temporary else self._lasting
 
     def _events(
-        self, thread: _Thread, request: Request | _Approval, cancelled: threading.Event | None = None
+        self, thread: _Thread, request: Request | _Resumption, cancelled: threading.Event | None = None
     ) -> Iterator[Event]:
         """Carry out a request; or go on with the last one, given what a person answered."""
         workspace = self._workspace(thread)
         with workspace.conversations.claim(thread.id):
             self._running[thread.id] = cancelled or threading.Event()
             try:
-                if isinstance(request, _Approval):
-                    yield from self._resumed_events(workspace, thread, request)
+                if isinstance(request, _Resumption):
+                    yield from self._resumed_events(workspace, thread, request.approval)
                 else:
                     turn = self._new_turn(request, workspace, thread)
                     yield from _graph_events(workspace.graph, turn, self._config(thread))
@@ -378,10 +382,10 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             result = self._result(workspace, thread)
         yield Event(result=result)
 
-    def _resumed_events(self, workspace: _Workspace, thread: _Thread, approval: _Approval) -> Iterator[Event]:
+    def _resumed_events(self, workspace: _Workspace, thread: _Thread, approval: Approval) -> Iterator[Event]:
         snapshot = existing_snapshot(workspace.graph, thread.id)
         # Tasks, not ``next``: that leaves out those that have ended, while the wave that they belong to has not.
-        if snapshot.interrupts and approval.granted is None:
+        if snapshot.interrupts and approval is None:
             return
         if not snapshot.tasks and not self._reopen(workspace, thread, cast("AgentState", snapshot.values)):
             return
@@ -394,9 +398,10 @@ class VisionGPT(Runnable[Request, "VisionResult"]):
             store=workspace.conversations.images,
             ask_before=lambda proposal: own.must_ask(proposal) or proposal.tool in names or str(proposal) in calls,
         )
-        answers: Any = {interrupt.id: approval.granted for interrupt in snapshot.interrupts}
+        signatures = {name: spec.signature for name, spec in own.tools.items()}
+        told: Any = answers(approval, snapshot.interrupts, cast("AgentState", snapshot.values), signatures)
         graph = build_graph(resources, workspace.conversations.checkpointer)
-        yield from _graph_events(graph, Command(resume=answers) if answers else None, self._config(thread, names))
+        yield from _graph_events(graph, Command(resume=told) if told else None, self._config(thread, names))
 
     def _reopen(self, workspace: _Workspace, thread: _Thread, state: AgentState) -> bool:
         """Have an ended request go on where a cause from outside kept steps from a result; whether one did."""

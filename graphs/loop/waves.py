@@ -28,6 +28,12 @@ def is_complete(plan: str, steps: Sequence[Step]) -> bool:
     return sum(map(is_finished, steps)) >= len(parse_plan(plan))
 
 
+def plan_in_force(plan: str, steps: Sequence[Step]) -> str:
+    """The text of a plan with what a person put in place of planned calls, so that retries and answers go by that."""
+    edits = {step["id"]: step["edited"] for step in steps if "edited" in step}
+    return "\n".join(edits.get(proposal.id, str(proposal)) for proposal in parse_plan(plan)) if edits else plan
+
+
 def wave(state: AgentState, resources: Resources) -> list[Send]:
     """A task of the executor for every proposal that is ready."""
     steps = {step["id"]: step for step in state["steps"]}

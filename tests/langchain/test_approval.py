@@ -14,7 +14,7 @@ from langgraph.types import Command
 
 from tests.langchain.conftest import Say
 from tests.scripted import ScriptedChat
-from visiongpt_agent import VisionGPT, message_graph, sample_photo
+from visiongpt_agent import InputError, VisionGPT, message_graph, sample_photo
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool
 
@@ -115,3 +115,72 @@ def test_called_outside_any_graph_it_says_what_waits(vision: VisionGPT) -> None:
     told = tool.invoke({**call, "args": {"request": "turn it", "images": ["rocket"]}})
     assert told.text.startswith(f"This waits for your approval: {TURN_CALL}")
     assert told.artifact["pending"] == [TURN_CALL]
+
+
+def test_it_is_asked_in_the_form_of_langchain(invoke: Invoke, say: Say) -> None:
+    (asked,) = invoke({"messages": [say("turn it", "rocket")]})["__interrupt__"]
+    (action,) = asked.value["action_requests"]
+
+    assert action == {"name": "transform_image", "args": {"image": "$1", "rotate": 90}, "description": TURN_CALL}
+    (review,) = asked.value["review_configs"]
+    assert review == {"action_name": "transform_image", "allowed_decisions": ["approve", "edit", "reject"]}
+
+
+def decided(*decisions: dict[str, Any]) -> Command[Any]:
+    return Command(resume={"decisions": list(decisions)})
+
+
+def edit(name: str = "transform_image", **args: Any) -> Any:
+    return {"type": "edit", "edited_action": {"name": name, "args": args}}
+
+
+def test_a_person_edits_a_step_and_the_rest_goes_on_from_it(invoke: Invoke, say: Say) -> None:
+    invoke({"messages": [say("turn it", "rocket")]})
+    assert waits(invoke(decided(edit(image="$1", rotate=180)))) == [GREY_CALL]
+    text, made = answer(invoke(decided({"type": "approve"})))
+
+    assert "180 degrees" in text
+    assert "90 degrees clockwise" not in text
+    assert made == 1
+
+
+def test_a_rejection_may_say_why(invoke: Invoke, say: Say) -> None:
+    invoke({"messages": [say("turn it", "rocket")]})
+    text, made = answer(invoke(decided({"type": "reject", "message": "it is upright"})))
+
+    assert "it was not approved (it is upright)" in text
+    assert made == 0
+
+
+@pytest.mark.parametrize(
+    ("decisions", "why"),
+    [
+        ([], "the decisions are 0, the steps that wait 1"),
+        ([{"type": "respond", "message": "no"}], "a decision is"),
+        ([edit(image="$2", rotate=90)], "there is no image $2"),
+        ([edit(image="$1", rotate="soon")], "transform_image.rotate takes"),
+        ([edit(image="#2", rotate=90)], "#2 in proposal #1 is not an earlier proposal"),
+        ([edit("adjust_image", image="$1", saturation=0)], "not the tool"),
+        ([{"type": "edit"}], "edited_action"),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_asked_again_and_says_why(
+    decisions: list[dict[str, Any]], why: str, invoke: Invoke, say: Say
+) -> None:
+    invoke({"messages": [say("turn it", "rocket")]})
+    (asked,) = invoke(decided(*decisions))["__interrupt__"]
+
+    assert why in asked.value["action_requests"][0]["description"]
+    assert waits(invoke(decided({"type": "approve"}))) == [GREY_CALL]
+
+
+def test_what_a_person_edits_is_what_the_result_tells(pool: ModelPool) -> None:
+    with closing(VisionGPT(ScriptedChat(script=[TURN, "Done."]), pool=pool, ask_before=["adjust_image"])) as agent:
+        waiting = agent.run("turn it", sample_photo("rocket"))
+        with pytest.raises(InputError, match="the steps that wait 1"):
+            agent.resume(waiting.thread_id, approve=[])
+        result = agent.resume(waiting.thread_id, approve=[edit("adjust_image", image="#1", brightness=1.5)])
+
+    assert result.plan == f"{TURN_CALL}\n#2 = adjust_image(image=#1, brightness=1.5)"
+    assert [step.args for step in result.steps][1] == {"image": "#1", "brightness": 1.5}
+    assert result.status == "done"

@@ -14,7 +14,8 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.config import get_config, get_stream_writer
 from langgraph.types import interrupt
 
-from visiongpt_agent.errors import ToolError
+from visiongpt_agent.approval import Approval, review_request
+from visiongpt_agent.errors import InputError, ToolError
 from visiongpt_agent.langchain.blocks import Block, image_block, text_block
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from visiongpt_agent.request import Request
     from visiongpt_agent.result import VisionResult
 
-_HOW: Final = "True lets these steps run, False leaves them out"
+_HOW: Final = '{"decisions": [{"type": "approve"}]}, "edit" or "reject" for each step; True or False for all of them'
 
 
 @dataclass
@@ -36,10 +37,12 @@ class _Waiting:
 class Nested:
     """The agent as a graph of its own, not as a part of the one that calls; that one is told how it goes.
 
-    Where steps wait for a person's approval, the graph that calls is interrupted: its ``__interrupt__`` has
-    ``{"approve": [calls], "resume": ...}``, ``Command(resume=True)`` lets the steps run and ``Command(resume=False)``
-    leaves them out. As with every interrupt that graph needs a checkpointer for it. LangGraph then runs its node again
-    from the beginning; the request itself goes on where it waited, as long as this process lives.
+    Where steps wait for a person's approval, the graph that calls is interrupted in the form of LangChain's
+    ``HumanInTheLoopMiddleware``: its ``__interrupt__`` has a ``HITLRequest``, and ``Command(resume={"decisions":
+    [...]})`` approves, edits or rejects each step. The form of the release before goes on to work in this one: the
+    calls under ``approve``, ``Command(resume=True)`` or ``False`` for all of them. As with every interrupt that graph
+    needs a checkpointer for it. LangGraph then runs its node again from the beginning; the request itself goes on where
+    it waited, as long as this process lives.
 
     Args:
         agent: Carries out the requests.
@@ -63,13 +66,17 @@ class Nested:
         result, answered = (before.result, before.answered) if before else (self._run(request, own), 0)
         for _ in range(answered):
             interrupt(None)  # what was answered in an earlier run of this node comes again, in the same order
+        fault = ""
         while result.status == "waiting" and place:
             with self._lock:
                 self._waiting[place] = _Waiting(result, answered)
-            approved = interrupt({"approve": list(result.pending), "resume": _HOW})
+            asked = review_request(result.pending, fault)
+            answer = interrupt({**asked, "approve": list(result.pending), "resume": _HOW})
             answered += 1
-            if isinstance(approved, bool):  # else it is asked again
-                result = self._told(self._agent.stream_resumed(result.thread_id, approved, own))
+            try:
+                result = self._told(self._agent.stream_resumed(result.thread_id, _approval(answer), own))
+            except InputError as error:  # it is asked again
+                fault = str(error)
             with self._lock:
                 self._waiting.pop(place, None)
         return result
@@ -88,6 +95,18 @@ class Nested:
                     return result
                 tell(event)
         raise ToolError("the request came to no result: say it in another way")
+
+
+def _approval(answer: object) -> Approval:
+    """What a person answered, as :meth:`VisionGPT.resume <visiongpt_agent.agent.VisionGPT.resume>` takes it.
+
+    Raises:
+        InputError: If it is no answer.
+    """
+    decisions = answer.get("decisions") if isinstance(answer, dict) else answer
+    if isinstance(decisions, bool | list):
+        return decisions
+    raise InputError(f"the answer is {_HOW}")
 
 
 def _place(request: Request) -> tuple[str, ...]:
