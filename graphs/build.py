@@ -24,7 +24,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from visiongpt_agent.graphs.executor import Executor
-from visiongpt_agent.graphs.loop.run import Runs
+from visiongpt_agent.graphs.loop.execution import Executions
 from visiongpt_agent.graphs.planner import Planner
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.responder import Responder
@@ -48,11 +48,11 @@ def build_graph(resources: Resources, checkpointer: BaseCheckpointSaver[Any] | N
         resources: What the nodes share.
         checkpointer: Keeps conversations between requests; None keeps nothing.
     """
-    runs = Runs(resources)
-    planner, verifier = Planner(resources, runs), Verifier(resources, runs)
+    executions = Executions(resources)
+    planner, verifier = Planner(resources, executions), Verifier(resources, executions)
     graph = StateGraph(AgentState)
     graph.add_node("planner", planner)
-    executor: Any = Executor(resources, runs)  # a task is sent its own input, which is no part of the state
+    executor: Any = Executor(resources, executions)  # a task is sent its own input, which is no part of the state
     graph.add_node("executor", executor, input_schema=AgentState)
     graph.add_node("verifier", verifier)
     graph.add_node("responder", Responder(resources))

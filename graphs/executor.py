@@ -21,7 +21,7 @@ from langgraph.types import interrupt
 
 from visiongpt_agent.errors import ToolError, VisionGPTError
 from visiongpt_agent.files import is_of_storage, remedy
-from visiongpt_agent.graphs.loop.run import Run, Runs, StoppedError
+from visiongpt_agent.graphs.loop.execution import Execution, Executions, StoppedError
 from visiongpt_agent.graphs.loop.waves import not_run, plain_args
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import Attempt, Cause, Step, Task
@@ -36,13 +36,13 @@ logger = logging.getLogger(__name__)
 class Executor:
     """Runs one proposal of the plan."""
 
-    def __init__(self, resources: Resources, runs: Runs) -> None:
+    def __init__(self, resources: Resources, executions: Executions) -> None:
         self._resources = resources
-        self._runs = runs
+        self._executions = executions
 
     def __call__(self, task: Task, config: RunnableConfig) -> dict[str, Any]:
-        proposal, run = parse_plan(task["proposal"]).proposals[0], self._runs.current(task["turn"])
-        if run.stop():
+        proposal, execution = parse_plan(task["proposal"]).proposals[0], self._executions.current(task["turn"])
+        if execution.stop():
             return {}  # the verifier tells it with all that will not run any more
         edited = False
         if not task["attempts"] and self._resources.must_ask(proposal):
@@ -54,15 +54,15 @@ class Executor:
             elif answer is not True:
                 return {"steps": [_denied(proposal, task, answer)]}
         try:
-            with run.slot():
+            with execution.slot():
                 call = task["proposal"]
                 get_stream_writer()({"started": {"id": proposal.id, "tool": proposal.tool, "call": call}})
-                step = self._step(proposal, task, self._carry_out(proposal, task, run, config))
+                step = self._step(proposal, task, self._carry_out(proposal, task, execution, config))
                 return {"steps": [{**step, "edited": call} if edited else step]}
         except StoppedError:
             return {}
 
-    def _carry_out(self, proposal: Proposal, task: Task, run: Run, config: RunnableConfig) -> _Outcome:
+    def _carry_out(self, proposal: Proposal, task: Task, execution: Execution, config: RunnableConfig) -> _Outcome:
         models = self._resources.models.without(task["without"])
         outcome, begun = _Outcome(), time.perf_counter()
         try:
@@ -71,7 +71,9 @@ class Executor:
                 raise ToolError(f"there is no tool {proposal.tool!r} any more")
             tool = spec.bind(self._resources.store, models, task["settings"])
             call = {"name": proposal.tool, "args": task["inputs"], "id": str(proposal.id), "type": "tool_call"}
-            message: ToolMessage = run.call(lambda: tool.invoke(call, config), self._resources.limits.step_seconds)
+            message: ToolMessage = execution.call(
+                lambda: tool.invoke(call, config), self._resources.limits.step_seconds
+            )
             # Through JSON, so that whatever a tool put into its facts survives every checkpointer.
             outcome.artifact = json.loads(json.dumps(message.artifact, default=str))
         except StoppedError as given_up:

@@ -12,9 +12,9 @@ from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
 from visiongpt_agent.errors import PlanError
+from visiongpt_agent.graphs.loop.execution import Executions, StoppedError
 from visiongpt_agent.graphs.loop.lineage import carried_over, is_used
 from visiongpt_agent.graphs.loop.messages import call_id, tool_message
-from visiongpt_agent.graphs.loop.run import Runs, StoppedError
 from visiongpt_agent.graphs.loop.waves import never_run, wave
 from visiongpt_agent.graphs.planning.ask import no_usable_plan, request_plan
 from visiongpt_agent.graphs.planning.brief import Brief
@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 class Planner:
     """Turns the request into action proposals."""
 
-    def __init__(self, resources: Resources, runs: Runs) -> None:
+    def __init__(self, resources: Resources, executions: Executions) -> None:
         self._resources = resources
-        self._runs = runs
+        self._executions = executions
 
     def __call__(self, state: AgentState, config: RunnableConfig) -> dict[str, Any]:
         plan = self._plan(state, config)
@@ -72,7 +72,7 @@ class Planner:
         try:
             if state["plan"] and not state["round"]:
                 return self._checked(state["plan"], len(state["images"]))
-            return self._runs.current(state["turn"]).call(lambda: self._ask(state, config))
+            return self._executions.current(state["turn"]).call(lambda: self._ask(state, config))
         except StoppedError as given_up:
             return _failed(given_up.stop.why)
         except PlanError as fault:

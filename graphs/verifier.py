@@ -8,10 +8,10 @@ from typing import Any, Literal
 from langgraph.config import get_stream_writer
 from langgraph.types import Send
 
+from visiongpt_agent.graphs.loop.execution import Executions, Stop
 from visiongpt_agent.graphs.loop.lineage import pictures_of
 from visiongpt_agent.graphs.loop.messages import tool_message
 from visiongpt_agent.graphs.loop.retries import next_try
-from visiongpt_agent.graphs.loop.run import Runs, Stop
 from visiongpt_agent.graphs.loop.waves import is_complete, is_finished, never_run, plan_in_force, wave
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, ImageEntry, Step, Verdict, merge_steps
@@ -23,12 +23,12 @@ from visiongpt_agent.untrusted import defused, one_line
 class Verifier:
     """Gives every new step its verdict and enters accepted pictures into the conversation."""
 
-    def __init__(self, resources: Resources, runs: Runs) -> None:
+    def __init__(self, resources: Resources, executions: Executions) -> None:
         self._resources = resources
-        self._runs = runs
+        self._executions = executions
 
     def __call__(self, state: AgentState) -> dict[str, Any]:
-        stop = self._runs.current(state["turn"]).stop()
+        stop = self._executions.current(state["turn"]).stop()
         judged = [self._judge(step, stop) for step in state["steps"] if not is_finished(step)]
         known = merge_steps(state["steps"], judged) if judged else state["steps"]
         new = [*judged, *never_run(state, known, stop)]
@@ -49,7 +49,7 @@ class Verifier:
         if not is_complete(state["plan"], state["steps"]):
             return wave(state, self._resources) or "responder"
         if state["critique"] and state["round"] < self._resources.limits.rounds:
-            if self._runs.current(state["turn"]).stop():
+            if self._executions.current(state["turn"]).stop():
                 return "responder"
             with self._resources.llm() as llm:
                 # A model that only plans was never taught to read a critique: it would propose the same again.

@@ -88,7 +88,7 @@ def imports_of(file: Path, *, in_functions: bool = False) -> frozenset[str]:
 
 
 def own_imports(file: Path, *, in_functions: bool = False) -> set[str]:
-    """The modules of this package that a file imports, without the package's name: ``graphs.loop.run``."""
+    """The modules of this package that a file imports, without the package's name: ``graphs.loop.execution``."""
     prefix = f"{visiongpt_agent.__name__}."
     names = imports_of(file, in_functions=in_functions)
     return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}

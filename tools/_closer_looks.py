@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from visiongpt_agent.pictures.cutting import Frame, padded
+from visiongpt_agent.pictures.cutting import padded
+from visiongpt_agent.pictures.framing import Frame
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
 Detect = Callable[[Image.Image], Regions]

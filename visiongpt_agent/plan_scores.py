@@ -22,7 +22,7 @@ from visiongpt_agent.plan import Json, Plan, Proposal, Ref, Signature, Value, pa
 _DETERMINERS: Final = frozenset({"a", "an", "the", "all", "every", "any", "some", "my", "our"})
 _SPELLINGS: Final = {"gray": "grey", "color": "colour", "colors": "colours", "watercolor": "watercolour"}
 
-Step = tuple[str, Mapping[str, Any]]
+ToolCall = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def score_plan(text: str, gold: Gold, catalog: Mapping[str, Signature], images: 
     return max(scores, key=lambda score: (score.exact, score.same_tools, score.tool_f1, score.shared))
 
 
-def normalised(plan: Plan, catalog: Mapping[str, Signature]) -> list[Step]:
+def normalised(plan: Plan, catalog: Mapping[str, Signature]) -> list[ToolCall]:
     """The plan's steps with arguments in one spelling, those that equal the tool's default left out."""
     return [(proposal.tool, _arguments_of(proposal, catalog.get(proposal.tool))) for proposal in plan]
 
@@ -170,7 +170,7 @@ def _words(text: str) -> list[str]:
     return [_SPELLINGS.get(word, word) for word in re.findall(r"[\w$#'-]+", text.casefold().replace("’", "'"))]
 
 
-def _against(made: Sequence[Step], right: Sequence[Step], gold: Gold) -> PlanScore:
+def _against(made: Sequence[ToolCall], right: Sequence[ToolCall], gold: Gold) -> PlanScore:
     tools, wanted = [tool for tool, _ in made], [tool for tool, _ in right]
     exact = tools == wanted and all(_same(a, b, gold) for (_, a), (_, b) in zip(made, right, strict=True))
     common = sum((Counter(tools) & Counter(wanted)).values())
@@ -200,7 +200,7 @@ def _settled(name: str, value: Any, gold: Gold) -> Any:
     return "(within)" if isinstance(value, float) and low <= value <= high else value
 
 
-def _arguments(steps: Iterable[Step], gold: Gold | None = None) -> Counter[tuple[int, str, str, str]]:
+def _arguments(steps: Iterable[ToolCall], gold: Gold | None = None) -> Counter[tuple[int, str, str, str]]:
     return Counter(
         (place, tool, name, str(_settled(name, value, gold) if gold else value))
         for place, (tool, args) in enumerate(steps)

@@ -63,7 +63,7 @@ class OpenTelemetryHandler(BaseCallbackHandler):
         self._trace = trace
         self._tracer = trace.get_tracer("visiongpt_agent", tracer_provider=provider)
         self._lock = threading.Lock()
-        self._runs: dict[UUID, _Run] = {}
+        self._runs: dict[UUID, _TracedRun] = {}
 
     def on_chain_start(
         self,
@@ -157,7 +157,7 @@ class OpenTelemetryHandler(BaseCallbackHandler):
         within = self._trace.set_span_in_context(parent.span) if parent and parent.span else None
         span = self._tracer.start_span(f"{operation} {name}".strip(), context=within)
         root = parent.root if parent and parent.root and operation != "invoke_agent" else run_id
-        run = _Run(name, span, root, call=told.get("gen_ai.tool.call.id"))
+        run = _TracedRun(name, span, root, call=told.get("gen_ai.tool.call.id"))
         _describe(run, {"gen_ai.operation.name": operation or None, **told})
         with self._lock:
             self._runs[run_id] = run
@@ -166,7 +166,9 @@ class OpenTelemetryHandler(BaseCallbackHandler):
         """A run without a span of its own: what is within it belongs to the span around it."""
         parent = self._runs.get(parent_id) if parent_id else None
         with self._lock:
-            self._runs[run_id] = _Run("", parent.span if parent else None, parent.root if parent else None, own=False)
+            self._runs[run_id] = _TracedRun(
+                "", parent.span if parent else None, parent.root if parent else None, own=False
+            )
 
     def _close(self, run_id: UUID, error: BaseException | None = None) -> None:
         with self._lock:
@@ -190,7 +192,7 @@ class OpenTelemetryHandler(BaseCallbackHandler):
         if run is not None and run.root == run_id:  # called by somebody else than the agent: nobody judges it
             self._close(run_id)
 
-    def _judge(self, verifier: _Run, steps: Sequence[Mapping[str, Any]]) -> None:
+    def _judge(self, verifier: _TracedRun, steps: Sequence[Mapping[str, Any]]) -> None:
         judged = {str(step["id"]): step for step in steps}
         with self._lock:
             held = {
@@ -207,7 +209,7 @@ class OpenTelemetryHandler(BaseCallbackHandler):
             _describe(run, {f"visiongpt.{key}": value for key, value in told.items()})
             run.end()
 
-    def _fail(self, run: _Run, error: BaseException) -> None:
+    def _fail(self, run: _TracedRun, error: BaseException) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         if run.span is not None:
@@ -217,7 +219,7 @@ class OpenTelemetryHandler(BaseCallbackHandler):
 
 
 @dataclass
-class _Run:
+class _TracedRun:
     """A run of LangChain's that has not ended.
 
     ``root`` is the run of the request that it belongs to, ``call`` the id of a tool's call, ``ended`` when a tool that
@@ -243,7 +245,7 @@ def _model_name(name: object) -> str:
     return Path(text).name if Path(text).is_absolute() else text
 
 
-def _describe(run: _Run, told: Mapping[str, Any]) -> None:
+def _describe(run: _TracedRun, told: Mapping[str, Any]) -> None:
     if not run.own or run.span is None:
         return
     for key, value in told.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from visiongpt_agent.graphs.answering.grounding import Told
+from visiongpt_agent.graphs.answering.grounding import Claim
 from visiongpt_agent.graphs.loop.lineage import is_used, origin
 from visiongpt_agent.graphs.state import HOLDS, ImageEntry, Status, Step
 from visiongpt_agent.language import sentences
@@ -27,14 +27,14 @@ class Account:
     """What came of the steps, in plain sentences.
 
     Attributes:
-        sure: Told of accepted results.
+        sure: Claims of accepted results.
         gaps: What was not done, and why.
         doubts: What may be wrong with the results.
         text: ``sure``, what is the same of several images said once, and then ``gaps``.
         ended: Whether the person or a time limit ended the run: nobody waits for fine words then.
     """
 
-    sure: list[Told]
+    sure: list[Claim]
     gaps: list[str]
     doubts: list[str]
     text: str
@@ -59,7 +59,7 @@ def compose(
     gaps = list(dict.fromkeys(text for step in steps if (text := _gap(step, steps, tools))))
     doubts = dict.fromkeys(note for step in held for note in step["artifact"]["uncertain"])
     return Account(
-        sure=[finding.told(titles) for finding in findings],
+        sure=[finding.claim(titles) for finding in findings],
         gaps=gaps,
         doubts=[note for note in doubts if note not in gaps and all(note not in one.text for one in findings)],
         text=" ".join(_with_consequences(_texts(findings, titles), gaps)),
@@ -93,13 +93,13 @@ class _Finding:
     text: str
     image: str
 
-    def told(self, titles: Mapping[str, str]) -> Told:
+    def claim(self, titles: Mapping[str, str]) -> Claim:
         if self.image not in titles:
-            return Told(self.text)
+            return Claim(self.text)
         title = titles[self.image]
         if len(titles) == 1:
-            return Told(self.text, frozenset({self.image, title}))
-        return Told(sentences.about(self.text, [title]), frozenset({self.image, title}), must_name=True)
+            return Claim(self.text, frozenset({self.image, title}))
+        return Claim(sentences.about(self.text, [title]), frozenset({self.image, title}), must_name=True)
 
 
 def _worth_telling(steps: Sequence[Step], request: str) -> Iterable[Step]:
@@ -135,7 +135,7 @@ def _texts(findings: Sequence[_Finding], titles: Mapping[str, str]) -> list[str]
         if len(titles) > 1 and len(images) > 1 and sentences.can_be_told_of_several(finding.text):
             texts[sentences.about(finding.text, [titles[image] for image in images])] = None
         else:
-            texts[finding.told(titles).text] = None
+            texts[finding.claim(titles).text] = None
     return list(texts)
 
 

@@ -23,7 +23,7 @@ _LONGEST: Final = 8000
 
 
 @dataclass(frozen=True)
-class Told:
+class Claim:
     """A sentence of the account.
 
     Attributes:
@@ -37,7 +37,7 @@ class Told:
     must_name: bool = False
 
 
-def ground(wording: str, account: Sequence[Told]) -> str:
+def ground(wording: str, account: Sequence[Claim]) -> str:
     """The wording as far as the account supports it, completed by the account's own words.
 
     Args:
@@ -49,16 +49,16 @@ def ground(wording: str, account: Sequence[Told]) -> str:
         be kept, the whole account.
 
     Example:
-        >>> ground("I can see two dogs. A cat sleeps nearby.", [Told("There are two dogs."), Told("I found no cat.")])
+        >>> ground("I can see two dogs. A cat sleeps nearby.", [Claim("There are two dogs."), Claim("I found no cat.")])
         'I can see two dogs. I found no cat.'
     """
-    facts = [fact for number, told in enumerate(account) for fact in _facts(number, told)]
+    facts = [fact for number, claim in enumerate(account) for fact in _facts(number, claim)]
     kept = list(_supported(sentences(wording[:_LONGEST]), facts))
     while True:
-        told = {use.fact for sentence in kept for use in sentence.uses}
-        plain = {index for index, fact in enumerate(facts) if index not in told or not _is_covered(index, fact, kept)}
-        torn = {fact.told for index, fact in enumerate(facts) if index in plain and fact.must_name}
-        plain |= {index for index, fact in enumerate(facts) if fact.told in torn}  # the name stands before the first
+        used = {use.fact for sentence in kept for use in sentence.uses}
+        plain = {index for index, fact in enumerate(facts) if index not in used or not _is_covered(index, fact, kept)}
+        torn = {fact.claim for index, fact in enumerate(facts) if index in plain and fact.must_name}
+        plain |= {index for index, fact in enumerate(facts) if fact.claim in torn}  # the name stands before the first
         useful = [sentence for sentence in kept if any(use.fact not in plain for use in sentence.uses)]
         if len(useful) == len(kept):
             break
@@ -78,7 +78,7 @@ class _Fact:
     parts: tuple[Part, ...]
     names: frozenset[str]
     must_name: bool
-    told: int
+    claim: int
 
     def head(self, index: int) -> Part | None:
         """The part whose verb a part without a verb goes on with."""
@@ -97,18 +97,18 @@ class _Use:
 
 
 @dataclass
-class _Kept:
+class _Supported:
     """A sentence of the wording with what it takes from the account."""
 
     text: str
     uses: list[_Use] = field(default_factory=list)
 
 
-def _facts(number: int, told: Told) -> Iterable[_Fact]:
-    for text in sentences(told.text):
-        parts = read_parts(text, told.names)
+def _facts(number: int, claim: Claim) -> Iterable[_Fact]:
+    for text in sentences(claim.text):
+        parts = read_parts(text, claim.names)
         # What cannot be read cannot be compared: it has no parts to support a rewording, and is told as it is.
-        yield _Fact(text, tuple(parts or ()), told.names, told.must_name, number)
+        yield _Fact(text, tuple(parts or ()), claim.names, claim.must_name, number)
 
 
 def _tokens(part: Part) -> frozenset[str]:
@@ -117,18 +117,18 @@ def _tokens(part: Part) -> frozenset[str]:
     return frozenset(words | {f"#{q}" for q in part.quantities} | {f'"{q}"' for q in part.quotes})
 
 
-def _is_covered(index: int, fact: _Fact, kept: Sequence[_Kept]) -> bool:
+def _is_covered(index: int, fact: _Fact, kept: Sequence[_Supported]) -> bool:
     if not fact.parts:
         return False
     for number, part in enumerate(fact.parts):
-        told = {
+        covered = {
             t
             for sentence in kept
             for use in sentence.uses
             if (use.fact, use.part) == (index, number)
             for t in use.tokens
         }
-        if not _tokens(part) <= told:
+        if not _tokens(part) <= covered:
             return False
     return True
 
@@ -136,7 +136,7 @@ def _is_covered(index: int, fact: _Fact, kept: Sequence[_Kept]) -> bool:
 # --------------------------------------------------------------------------------------------------------- the wording
 
 
-def _supported(wording: Iterable[str], facts: Sequence[_Fact]) -> Iterable[_Kept]:
+def _supported(wording: Iterable[str], facts: Sequence[_Fact]) -> Iterable[_Supported]:
     names = frozenset(name for fact in facts for name in fact.names)
     before: set[int] | None = None
     for text in wording:
@@ -147,9 +147,9 @@ def _supported(wording: Iterable[str], facts: Sequence[_Fact]) -> Iterable[_Kept
             yield kept
 
 
-def _support(text: str, parts: Sequence[Part], facts: Sequence[_Fact], before: set[int] | None) -> _Kept | None:
+def _support(text: str, parts: Sequence[Part], facts: Sequence[_Fact], before: set[int] | None) -> _Supported | None:
     """The sentence with what it rests on; None where some part of it rests on nothing."""
-    kept = _Kept(text if text.endswith((".", "!")) else f"{text}.")
+    kept = _Supported(text if text.endswith((".", "!")) else f"{text}.")
     verbs: list[str] = []
     named: list[str] = []
     for number, part in enumerate(parts):
@@ -219,12 +219,12 @@ def _says_no_more(part: Part, carried: Sequence[str], fact: _Fact, number: int) 
         return None
     if not _counts_fit(part, own, head):
         return None
-    told = {*part.lemmas, *carried} | {f'"{q}"' for q in part.quotes} | {f"#{q}" for q in part.quantities}
+    tokens = {*part.lemmas, *carried} | {f'"{q}"' for q in part.quotes} | {f"#{q}" for q in part.quantities}
     if "1" in own.quantities and any(word.lemma in {n for q, n in own.counted if q == "1"} for word in part.words):
-        told.add("#1")  # "a cup", or "the cup": one
+        tokens.add("#1")  # "a cup", or "the cup": one
     if head and "1" in head.quantities and any((("1", lemma) in head.counted) for lemma in part.lemmas):
-        told.add("#1")
-    return frozenset(told)
+        tokens.add("#1")
+    return frozenset(tokens)
 
 
 def _same_number(part: Part, known: Sequence[object], own: Part, head: Part | None) -> bool:

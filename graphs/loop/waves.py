@@ -11,8 +11,8 @@ from typing import Any
 
 from langgraph.types import Send
 
+from visiongpt_agent.graphs.loop.execution import Stop
 from visiongpt_agent.graphs.loop.retries import Try, next_try
-from visiongpt_agent.graphs.loop.run import Stop
 from visiongpt_agent.graphs.resources import Resources
 from visiongpt_agent.graphs.state import HOLDS, AgentState, Cause, ImageEntry, Step, Task
 from visiongpt_agent.plan import Proposal, Ref, parse_plan

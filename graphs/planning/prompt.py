@@ -128,12 +128,20 @@ def as_trained(tool: VisionTool) -> Signature | None:
         What it is shown; None for a tool of the package that it was not trained on. A tool that a person added is
         shown whole.
     """
-    if is_added(tool):
-        return tool.signature
-    known = trained_arguments().get(tool.name)
-    if known is None:
+    return tool.signature if is_added(tool) else _trained_part(tool.signature)
+
+
+def trained_signatures() -> tuple[Signature, ...]:
+    """The package's tools as the small planner was trained on them."""
+    parts = (_trained_part(spec.signature) for spec in catalog().values())
+    return tuple(part for part in parts if part is not None)
+
+
+def _trained_part(signature: Signature) -> Signature | None:
+    names = trained_arguments().get(signature.tool)
+    if names is None:
         return None
-    return replace(tool.signature, arguments=tuple(a for a in tool.signature.arguments if a.name in known))
+    return replace(signature, arguments=tuple(a for a in signature.arguments if a.name in names))
 
 
 def is_added(tool: VisionTool) -> bool:

@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from PIL import Image
 
 from tests.graphs.harness import CONFIG, asking, graph_of, logging_tool, wait_for
-from visiongpt_agent.graphs.loop.run import left_behind
+from visiongpt_agent.graphs.loop.execution import left_behind
 from visiongpt_agent.graphs.resources import Limits
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.pool import ModelPool

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visiongpt_agent.graphs.answering.grounding import Told, ground
+from visiongpt_agent.graphs.answering.grounding import Claim, ground
 from visiongpt_agent.graphs.answering.wording import sentences
 
 TWO_PLACES = "There are two dogs, one on the left and one on the right of the picture."
@@ -79,7 +79,7 @@ HONEST = [
 
 
 def kept_share(account: str, wording: str) -> float:
-    answer, parts = ground(wording, [Told(account)]), sentences(wording)
+    answer, parts = ground(wording, [Claim(account)]), sentences(wording)
     return sum(part.rstrip(".!") in answer for part in parts) / len(parts)
 
 
@@ -93,7 +93,7 @@ def test_honest_wordings_are_mostly_kept_whole() -> None:
 @pytest.mark.parametrize(("account", "wording"), HONEST)
 def test_no_fact_is_lost(account: str, wording: str) -> None:
     """What the account has in figures and quotations, the answer has as well, in one spelling or another."""
-    answer = ground(wording, [Told(account)])
+    answer = ground(wording, [Claim(account)])
 
     for figure in [
         word for word in account.replace("(", " ").replace(",", " ").split() if any(c.isdigit() for c in word)
@@ -154,7 +154,7 @@ def test_no_fact_is_lost(account: str, wording: str) -> None:
     ],
 )
 def test_what_the_account_does_not_say_is_not_told(account: str, wording: str) -> None:
-    assert ground(wording, [Told(account)]) == account
+    assert ground(wording, [Claim(account)]) == account
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_the_account_does_not_say_is_not_told(account: str, wording: str) -
 def test_places_are_not_exchanged_between_sentences(wording: str) -> None:
     account = ["There is one cup, in the middle of the picture.", "There is one dog, on the left of the picture."]
 
-    answer = ground(wording, [Told(text) for text in account])
+    answer = ground(wording, [Claim(text) for text in account])
 
     assert all(text in answer for text in account)
     assert "cup, on the left" not in answer
@@ -177,7 +177,7 @@ def test_places_are_not_exchanged_between_sentences(wording: str) -> None:
 
 
 def test_what_a_wording_leaves_out_is_told_plainly() -> None:
-    account = [Told(MIDDLE), Told(CUT_OUT), Told("I found no dog.")]
+    account = [Claim(MIDDLE), Claim(CUT_OUT), Claim("I found no dog.")]
 
     assert (
         ground("I can see one cup in the middle.", account)
@@ -186,15 +186,15 @@ def test_what_a_wording_leaves_out_is_told_plainly() -> None:
 
 
 def test_a_sentence_is_kept_and_its_neighbour_dropped() -> None:
-    answer = ground("I see one cup in the middle. A spoon lies beside it!", [Told(MIDDLE)])
+    answer = ground("I see one cup in the middle. A spoon lies beside it!", [Claim(MIDDLE)])
 
     assert answer == "I see one cup in the middle."
 
 
 class TestOfSeveralImages:
     ACCOUNT = (
-        Told("bus.jpg: There are four people. I found no dog.", frozenset({"$1", "bus.jpg"}), must_name=True),
-        Told("cat.jpg: There is one cat.", frozenset({"$2", "cat.jpg"}), must_name=True),
+        Claim("bus.jpg: There are four people. I found no dog.", frozenset({"$1", "bus.jpg"}), must_name=True),
+        Claim("cat.jpg: There is one cat.", frozenset({"$2", "cat.jpg"}), must_name=True),
     )
 
     @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ class TestOfSeveralImages:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_leaves_the_account_whole(wording: str) -> None:
-    assert ground(wording, [Told(MIDDLE), Told(CUT_OUT)])
+    assert ground(wording, [Claim(MIDDLE), Claim(CUT_OUT)])
 
 
 @settings(max_examples=300, deadline=None)
@@ -261,7 +261,7 @@ def test_of_the_accounts_own_words_only_its_own_facts_can_be_made(words: list[st
     """Any order of the account's words: no sentence says two cats, four dogs, no dog, or more of the places."""
     account = ["There are two dogs and four cats.", "I found no horse."]
 
-    answer = ground(" ".join(words), [Told(text) for text in account]).replace(",", " ").replace(".", " . ").split()
+    answer = ground(" ".join(words), [Claim(text) for text in account]).replace(",", " ").replace(".", " . ").split()
 
     for count, noun in pairwise(answer):
         assert (count, noun) not in {("two", "cats"), ("four", "dogs"), ("no", "dogs"), ("no", "cats"), ("one", "dog")}

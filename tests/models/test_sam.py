@@ -20,7 +20,7 @@ from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
 from visiongpt_agent.models.registry import Registry
-from visiongpt_agent.models.sam import Frame, Sam, distinct, stability
+from visiongpt_agent.models.sam import FittedInput, Sam, distinct, stability
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.settings import Settings
@@ -116,7 +116,7 @@ def test_a_rectangle_keeps_its_place_through_scaling_and_padding(sam: Sam, size:
 
 
 def test_a_mask_of_whole_cells_is_exact() -> None:
-    frame = Frame((512, 256), (256, 128), SIDE)
+    frame = FittedInput((512, 256), (256, 128), SIDE)
     logits = np.full((64, 64), -1, np.float32)
     logits[8:24, 16:48] = 1
     mask = frame.to_picture(logits)

@@ -21,7 +21,7 @@ from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
 from visiongpt_agent.models.pixels import normalised
 from visiongpt_agent.models.registry import Registry
-from visiongpt_agent.models.sam import Frame, Sam
+from visiongpt_agent.models.sam import FittedInput, Sam
 from visiongpt_agent.models.sam2 import Sam2
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
@@ -143,7 +143,7 @@ def test_a_rectangle_keeps_its_place_through_squeezing(sam: Sam2, size: tuple[in
     image = Image.new("RGB", size)
     ImageDraw.Draw(image).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), fill="white")
     frame, _ = sam._look(image)
-    assert frame == Frame(size, (SIDE, SIDE), SIDE)
+    assert frame == FittedInput(size, (SIDE, SIDE), SIDE)
     pixels = normalised(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     assert pixels.shape == (1, 3, SIDE, SIDE)
 

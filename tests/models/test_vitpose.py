@@ -19,7 +19,7 @@ from visiongpt_agent.errors import WeightsError
 from visiongpt_agent.models.base import Placement
 from visiongpt_agent.models.jobs import DETECTION_CLOSED
 from visiongpt_agent.models.registry import Registry
-from visiongpt_agent.models.vitpose import Frame, VitPose, crop, peaks
+from visiongpt_agent.models.vitpose import PersonCrop, VitPose, crop, peaks
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools.estimate_pose import estimate_pose
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return vitpose(tmp_path / "vitpose")
 
 
-def heat(frame: Frame, places: FloatArray, width: int = 48, height: int = 64) -> FloatArray:
+def heat(frame: PersonCrop, places: FloatArray, width: int = 48, height: int = 64) -> FloatArray:
     """Heat maps ``(J, h, w)`` with a Gaussian of two pixels at each place ``(J, 2)`` of the picture."""
     across = (places[:, 0] - frame.x + frame.width / 2) / frame.width * (width - 1)
     down = (places[:, 1] - frame.y + frame.height / 2) / frame.height * (height - 1)
@@ -55,7 +55,7 @@ def corners_and_sides(boxes: FloatArray) -> list[list[list[float]]]:
 
 @pytest.mark.parametrize("box", BOXES)
 def test_a_joint_is_found_where_it_is(box: FloatArray) -> None:
-    frame = Frame.around(box, WIDTH / HEIGHT)
+    frame = PersonCrop.around(box, WIDTH / HEIGHT)
     shares = np.array([[0.5, 0.1], [0.13, 0.5], [0.9, 0.93]], np.float32)
     places = box[:2] + shares * (box[2:] - box[:2])
     found = peaks(heat(frame, places)[None], [frame])
@@ -65,7 +65,7 @@ def test_a_joint_is_found_where_it_is(box: FloatArray) -> None:
 
 def test_the_frame_has_the_networks_shape_and_holds_the_box() -> None:
     for box in BOXES:
-        frame = Frame.around(box, 0.75)
+        frame = PersonCrop.around(box, 0.75)
         assert frame.width / frame.height == pytest.approx(0.75)
         assert frame.width >= 1.25 * (box[2] - box[0]) - 1e-3
         assert frame.height >= 1.25 * (box[3] - box[1]) - 1e-3
@@ -75,14 +75,14 @@ def test_the_frame_has_the_networks_shape_and_holds_the_box() -> None:
 def test_crops_are_those_of_transformers(photo: Callable[[str], Image.Image]) -> None:
     image = photo("astronaut").resize((320, 260))
     expected = processor()(image, boxes=corners_and_sides(BOXES), return_tensors="np")["pixel_values"]
-    ours = [crop(np.asarray(image), Frame.around(box, WIDTH / HEIGHT), WIDTH, HEIGHT) for box in BOXES]
+    ours = [crop(np.asarray(image), PersonCrop.around(box, WIDTH / HEIGHT), WIDTH, HEIGHT) for box in BOXES]
     assert np.abs(np.stack(ours) - expected).mean() < 0.02
 
 
 def test_joints_are_those_of_transformers() -> None:
     import torch
 
-    frames = [Frame.around(box, WIDTH / HEIGHT) for box in BOXES]
+    frames = [PersonCrop.around(box, WIDTH / HEIGHT) for box in BOXES]
     generator = np.random.default_rng(0)
     shares = generator.uniform(0.1, 0.9, (len(BOXES), 17, 2))
     places = (BOXES[:, None, :2] + shares * (BOXES[:, None, 2:] - BOXES[:, None, :2])).astype(np.float32)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.models.conftest import one_thread
 from tests.tiny_llama import byte_level_tokenizer, tiny_llama
+from visiongpt_agent.graphs.planning.prompt import trained_signatures
 from visiongpt_agent.plan import Signature
-from visiongpt_agent.tools import catalog
 from visiongpt_agent.training.records import Records
 
 __all__ = ["one_thread"]  # a fixture
@@ -17,7 +17,7 @@ __all__ = ["one_thread"]  # a fixture
 
 @pytest.fixture(scope="session")
 def own() -> tuple[Signature, ...]:
-    return tuple(spec.signature for spec in catalog().values())
+    return trained_signatures()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from visiongpt_agent.llm.chat_llama import ChatLlama
 from visiongpt_agent.prompts import planner_user
-from visiongpt_agent.training.fine_tuning import Settings, fine_tune
+from visiongpt_agent.training.fine_tuning import FineTuningSettings, fine_tune
 from visiongpt_agent.training.lora import LowRankAdapter
 from visiongpt_agent.training.packing import IGNORED, RowPacker, encoded_prefix, stacked
 from visiongpt_agent.training.records import Records
@@ -89,7 +89,7 @@ def test_training_lowers_the_loss_and_writes_what_peft_reads(
 
     torch.manual_seed(0)
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    settings = Settings(steps=16, rows=1, length=LENGTH, rank=4, alpha=8, learning_rate=6e-2, workers=0)
+    settings = FineTuningSettings(steps=16, rows=1, length=LENGTH, rank=4, alpha=8, learning_rate=6e-2, workers=0)
 
     fine_tune(model, tokenizer, records, settings, tmp_path)
 
@@ -113,7 +113,7 @@ def loss(model: Any, row: Any) -> float:
 
 
 def test_the_same_seed_trains_the_same_adapter(records: Records, tokenizer: Any, model: Any, tmp_path: Path) -> None:
-    settings = Settings(steps=2, rows=1, length=LENGTH, rank=2, alpha=4, workers=0)
+    settings = FineTuningSettings(steps=2, rows=1, length=LENGTH, rank=2, alpha=4, workers=0)
     for name in ("one", "two"):
         fine_tune(model, tokenizer, records, settings, tmp_path / name)
 

@@ -21,7 +21,7 @@ from visiongpt_agent.training.examples import Example, examples_about
 from visiongpt_agent.training.lora import LowRankAdapter
 from visiongpt_agent.training.packing import encoded_prefix, encoded_request
 from visiongpt_agent.training.records import Records
-from visiongpt_agent.training.refining import Drill, Reader, Settings, refine
+from visiongpt_agent.training.refining import Drill, Reader, RefiningSettings, refine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -78,7 +78,7 @@ def test_an_adapter_is_read_as_it_was_saved(model: Any, adapter: LowRankAdapter,
 def test_losses_are_those_of_whole_prompts(
     model: Any, tokenizer: Any, records: Records, examples: list[Example]
 ) -> None:
-    reader = Reader(model, tokenizer, Settings(at_once=5))
+    reader = Reader(model, tokenizer, RefiningSettings(at_once=5))
 
     together = reader.survey(records.own, examples)
 
@@ -97,7 +97,7 @@ def test_what_is_written_lies_between_start_and_end(
     written: dict[float, LowRankAdapter] = {}
     for way in (0.0, 1.0):
         adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
-        settings = Settings(minutes=0.02, requests=2, at_once=2, learning_rate=1e-2, warmup=1, way=way)
+        settings = RefiningSettings(minutes=0.02, requests=2, at_once=2, learning_rate=1e-2, warmup=1, way=way)
         refine(model, tokenizer, adapter, records, examples, settings, tmp_path / str(way))
         written[way] = LowRankAdapter.read(tmp_path / str(way), model)
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_refined_is_told(model: Any, tokenizer: Any, records: Rec
     adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
 
     with pytest.raises(InputError, match="not held out"):
-        refine(model, tokenizer, adapter, records, [], Settings(), tmp_path / "out")
+        refine(model, tokenizer, adapter, records, [], RefiningSettings(), tmp_path / "out")
     with pytest.raises(InputError, match=r"no adapter_config\.json"):
         LowRankAdapter.read(tmp_path, model)
 
@@ -124,7 +124,7 @@ def test_interrupted_it_writes_what_was_learnt(
             return super().row(number)
 
     adapter = LowRankAdapter(model, rank=2, alpha=4, seed=0)
-    settings = Settings(minutes=5, requests=2, at_once=2, learning_rate=1e-2, warmup=1)
+    settings = RefiningSettings(minutes=5, requests=2, at_once=2, learning_rate=1e-2, warmup=1)
 
     refine(model, tokenizer, adapter, Interrupted(own, seed=3), examples, settings, tmp_path)
 
@@ -135,9 +135,9 @@ def test_refining_lowers_the_loss_and_writes_the_adapter(
     model: Any, tokenizer: Any, records: Records, examples: list[Example], tmp_path: Path
 ) -> None:
     adapter = LowRankAdapter(model, rank=4, alpha=8, seed=0)
-    reader = Reader(model, tokenizer, Settings())
+    reader = Reader(model, tokenizer, RefiningSettings())
     before = sum(reader.survey(records.own, examples))
-    settings = Settings(minutes=0.07, requests=4, at_once=4, learning_rate=4e-2, warmup=2)
+    settings = RefiningSettings(minutes=0.07, requests=4, at_once=4, learning_rate=4e-2, warmup=2)
 
     refine(model, tokenizer, adapter, records, examples, settings, tmp_path)
 
@@ -145,4 +145,4 @@ def test_refining_lowers_the_loss_and_writes_the_adapter(
     assert report["drilled"] == len(examples)
     assert report["history"][-1]["requests"] >= 8
     with LowRankAdapter.read(tmp_path, model).beside(model):
-        assert sum(Reader(model, tokenizer, Settings()).survey(records.own, examples)) < 0.9 * before
+        assert sum(Reader(model, tokenizer, RefiningSettings()).survey(records.own, examples)) < 0.9 * before

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from visiongpt_agent.graphs.loop.run import left_behind
+from visiongpt_agent.graphs.loop.execution import left_behind
 from visiongpt_agent.hosting.guard import Guard
 from visiongpt_agent.hosting.quiet import quiet
 from visiongpt_agent.mcp_server.places import Places

@@ -100,14 +100,14 @@ class Sam(PlacedModel):
         masks.sort(key=np.count_nonzero, reverse=True)
         return np.stack(masks) if masks else np.zeros((0, image.height, image.width), np.bool_)
 
-    def _look(self, image: Image.Image) -> tuple[Frame, dict[str, Any]]:
+    def _look(self, image: Image.Image) -> tuple[FittedInput, dict[str, Any]]:
         """Where the picture lies in the input, and what the network sees in it, computed once for all prompts."""
         import torch
 
         seen = self._pixels(images=image.convert("RGB"), return_tensors="pt")
         pixels = seen["pixel_values"]
         height, width = (int(v) for v in seen["reshaped_input_sizes"][0])
-        frame = Frame(image.size, (width, height), int(pixels.shape[-1]))
+        frame = FittedInput(image.size, (width, height), int(pixels.shape[-1]))
         with torch.inference_mode():
             return frame, self._embedding(pixels.to(self.placement.device))
 
@@ -129,7 +129,7 @@ class Sam(PlacedModel):
 
 
 @dataclass(frozen=True)
-class Frame:
+class FittedInput:
     """Where a picture lies in the network's input: in its upper left, scaled to fit, the rest padding.
 
     Attributes:

@@ -15,7 +15,7 @@ from visiongpt_agent.models.checkpoints import read_checkpoint
 from visiongpt_agent.models.jobs import SEGMENTATION_PROMPTABLE
 from visiongpt_agent.models.pixels import normalised
 from visiongpt_agent.models.precision import FLOATS
-from visiongpt_agent.models.sam import Frame, Sam
+from visiongpt_agent.models.sam import FittedInput, Sam
 from visiongpt_agent.weights import Hub
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Sam2(Sam):
         )
         return cls(network, None, placement)
 
-    def _look(self, image: Image.Image) -> tuple[Frame, dict[str, Any]]:
+    def _look(self, image: Image.Image) -> tuple[FittedInput, dict[str, Any]]:
         import torch
         from PIL import Image
 
@@ -73,4 +73,4 @@ class Sam2(Sam):
         square = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
         pixels = torch.from_numpy(normalised(square)).to(self.placement.device)
         with torch.inference_mode():
-            return Frame(image.size, (side, side), side), self._embedding(pixels)
+            return FittedInput(image.size, (side, side), side), self._embedding(pixels)

@@ -27,7 +27,7 @@ _MARGIN: Final = 1.25
 _AT_ONCE: Final = 16
 
 
-class Frame(NamedTuple):
+class PersonCrop(NamedTuple):
     """The part of a picture that is shown to the network: centre and size in pixels."""
 
     x: float
@@ -36,7 +36,7 @@ class Frame(NamedTuple):
     height: float
 
     @classmethod
-    def around(cls, box: FloatArray, aspect: float) -> Frame:
+    def around(cls, box: FloatArray, aspect: float) -> PersonCrop:
         """A box ``xyxy`` with a margin, made as wide for its height as the network's input is."""
         x1, y1, x2, y2 = (float(edge) for edge in box)
         width, height = max(x2 - x1, (y2 - y1) * aspect, 1.0), max(y2 - y1, (x2 - x1) / aspect, 1.0)
@@ -74,7 +74,7 @@ class VitPose(PlacedModel):
         import torch
 
         rgb = np.asarray(image.convert("RGB"))
-        frames = [Frame.around(box, self._width / self._height) for box in boxes]
+        frames = [PersonCrop.around(box, self._width / self._height) for box in boxes]
         poses = [np.zeros((0, len(self.joints), 3), np.float32)]
         for start in range(0, len(frames), _AT_ONCE):
             some = frames[start : start + _AT_ONCE]
@@ -86,7 +86,7 @@ class VitPose(PlacedModel):
         return np.concatenate(poses)
 
 
-def crop(rgb: Any, frame: Frame, width: int, height: int) -> FloatArray:
+def crop(rgb: Any, frame: PersonCrop, width: int, height: int) -> FloatArray:
     """A frame of a picture, uint8 ``(H, W, 3)``, for the network: float32 ``(3, height, width)``, normalised."""
     import cv2
     import numpy as np
@@ -101,7 +101,7 @@ def crop(rgb: Any, frame: Frame, width: int, height: int) -> FloatArray:
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
 
 
-def peaks(maps: FloatArray, frames: list[Frame]) -> FloatArray:
+def peaks(maps: FloatArray, frames: list[PersonCrop]) -> FloatArray:
     """Where heat maps, ``(N, J, h, w)``, are highest, in pixels of the picture, and how high: float32 ``(N, J, 3)``.
 
     Between pixels the place is that of the parabola through the logarithms, exact for Gaussians, as by Zhang et al.,
@@ -119,7 +119,7 @@ def peaks(maps: FloatArray, frames: list[Frame]) -> FloatArray:
         before, at, after = (logs[who, which, rows + 1 + k * row, columns + 1 + k * column] for k in (-1, 0, 1))
         return np.clip((after - before) / 2 / np.maximum(2 * at - before - after, 1e-6), -0.5, 0.5)
 
-    x, y, wide, high = (np.array([getattr(f, name) for f in frames])[:, None] for name in Frame._fields)
+    x, y, wide, high = (np.array([getattr(f, name) for f in frames])[:, None] for name in PersonCrop._fields)
     across = x + wide * ((columns + shift(0, 1)) / (width - 1) - 0.5)
     down = y + high * ((rows + shift(1, 0)) / (height - 1) - 0.5)
     scores = np.clip(maps.max(axis=(2, 3)), 0, 1)

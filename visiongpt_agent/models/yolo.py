@@ -206,7 +206,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Letterbox:
     """Where a picture lies in the network's input: factors across and down, and its left and upper edge in pixels."""
 
     factors: tuple[float, float]
@@ -392,7 +392,7 @@ def check_plan(card: ModelCard, folder: Path | None, plan: Mapping[str, Any], ta
             raise unusable(card, folder, f"its plan has {name!r}, which is no layer")
 
 
-def letterbox(image: Image.Image, side: int, stride: int) -> tuple[Any, Frame]:
+def letterbox(image: Image.Image, side: int, stride: int) -> tuple[Any, Letterbox]:
     """A picture as the networks were trained on: scaled to fit, grey bars up to a multiple of the stride.
 
     Returns:
@@ -410,7 +410,7 @@ def letterbox(image: Image.Image, side: int, stride: int) -> tuple[Any, Frame]:
         pixels, (width, height), interpolation=cv2.INTER_LINEAR
     )
     across, down = inner / size
-    return canvas, Frame((float(across), float(down)), (int(left), int(top)))
+    return canvas, Letterbox((float(across), float(down)), (int(left), int(top)))
 
 
 def columns(rows: FloatArray, classes: int) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from visiongpt_agent.pictures.framing import Frame
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Frame = tuple[int, int, int, int]
-"""``left, top, right, bottom`` in whole pixels."""
 
 _SLACK: Final = 0.1
 """Share of its sides by which a detector's box may be too small."""

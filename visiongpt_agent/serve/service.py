@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
-from visiongpt_agent.graphs.loop.run import left_behind
+from visiongpt_agent.graphs.loop.execution import left_behind
 from visiongpt_agent.hosting.runs import Run
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.serve.limits import ServeLimits

@@ -53,11 +53,11 @@ def train(
 ) -> None:
     """Train the adapter; some minutes on a GPU."""
     from visiongpt_agent.training.base_model import load_base, pulled_base
-    from visiongpt_agent.training.fine_tuning import Settings, fine_tune
+    from visiongpt_agent.training.fine_tuning import FineTuningSettings, fine_tune
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     model, tokenizer = load_base(base or pulled_base(), device)
-    settings = Settings(steps=steps, minutes=minutes, rows=rows, workers=workers, seed=seed)
+    settings = FineTuningSettings(steps=steps, minutes=minutes, rows=rows, workers=workers, seed=seed)
     fine_tune(model, tokenizer, _records(seed, held_out), settings, out)
 
 
@@ -80,7 +80,7 @@ def refine(
     from visiongpt_agent.training.base_model import load_base, pulled_base
     from visiongpt_agent.training.examples import examples_about, subjects
     from visiongpt_agent.training.lora import LowRankAdapter
-    from visiongpt_agent.training.refining import Settings
+    from visiongpt_agent.training.refining import RefiningSettings
     from visiongpt_agent.training.refining import refine as refined
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -88,15 +88,15 @@ def refine(
     drilled = records.allowed(example for subject in drill or subjects() for example in examples_about(subject))
     model, tokenizer = load_base(base or pulled_base(), "cpu")
     read = LowRankAdapter.read(adapter, model)
-    refined(model, tokenizer, read, records, drilled, Settings(minutes=minutes, seed=seed), out)
+    refined(model, tokenizer, read, records, drilled, RefiningSettings(minutes=minutes, seed=seed), out)
 
 
 def _records(seed: int, held_out: list[Path] | None) -> Records:
-    from visiongpt_agent.tools import catalog
+    from visiongpt_agent.graphs.planning.prompt import trained_signatures
     from visiongpt_agent.training.records import HeldOut, Records
 
     lines = [line for path in held_out or () for line in path.read_text(encoding="utf-8").splitlines()]
-    own = [spec.signature for spec in catalog().values()]
+    own = trained_signatures()
     return Records(own, seed, HeldOut(json.loads(line) for line in lines))
 
 

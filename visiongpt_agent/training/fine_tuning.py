@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
+class FineTuningSettings:
     """How to train.
 
     Attributes:
@@ -56,7 +56,9 @@ class Settings:
     workers: int = 2
 
 
-def fine_tune(model: Any, tokenizer: PreTrainedTokenizerFast, records: Records, settings: Settings, out: Path) -> None:
+def fine_tune(
+    model: Any, tokenizer: PreTrainedTokenizerFast, records: Records, settings: FineTuningSettings, out: Path
+) -> None:
     """Train an adapter and write it, with ``training.json``: the settings and how the loss fell.
 
     Args:
@@ -99,7 +101,9 @@ def fine_tune(model: Any, tokenizer: PreTrainedTokenizerFast, records: Records, 
     (out / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def _batches(records: Records, tokenizer: PreTrainedTokenizerFast, settings: Settings) -> Iterator[PackedRows]:
+def _batches(
+    records: Records, tokenizer: PreTrainedTokenizerFast, settings: FineTuningSettings
+) -> Iterator[PackedRows]:
     rows = RowPacker(records, tokenizer, settings.length, settings.rows * settings.steps)
     return iter(
         DataLoader(
@@ -112,7 +116,7 @@ def _batches(records: Records, tokenizer: PreTrainedTokenizerFast, settings: Set
     )
 
 
-def _rise(step: int, settings: Settings) -> float:
+def _rise(step: int, settings: FineTuningSettings) -> float:
     return min(1.0, (step + 1) / max(1.0, settings.warmup * settings.steps))
 
 

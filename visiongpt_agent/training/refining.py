@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
+class RefiningSettings:
     """How to refine.
 
     Attributes:
@@ -113,7 +113,7 @@ def refine(
     adapter: LowRankAdapter,
     records: Records,
     drilled: Sequence[Example],
-    settings: Settings,
+    settings: RefiningSettings,
     out: Path,
 ) -> None:
     """Train an adapter on and write it, with ``refining.json``: the settings and how the loss fell.
@@ -152,7 +152,7 @@ def refine(
 
 
 def _trained(
-    adapter: LowRankAdapter, reader: Reader, drill: Drill, records: Records, settings: Settings
+    adapter: LowRankAdapter, reader: Reader, drill: Drill, records: Records, settings: RefiningSettings
 ) -> list[dict[str, float]]:
     """Train until the time is over; returns how far it was after each 25 steps, and at the end."""
     optimizer = torch.optim.AdamW(adapter.parameters(), betas=(0.9, 0.98), weight_decay=0.0)
@@ -185,12 +185,12 @@ def _trained(
     return history
 
 
-def _done(begun: float, settings: Settings) -> float:
+def _done(begun: float, settings: RefiningSettings) -> float:
     return (time.monotonic() - begun) / 60 / settings.minutes
 
 
 def _steps(
-    records: Records, drill: Drill, settings: Settings
+    records: Records, drill: Drill, settings: RefiningSettings
 ) -> Iterator[tuple[tuple[Signature, ...], list[tuple[int, Example]]]]:
     """Steps without end: the tools that are shown, and the examples with their numbers in the drill, -1 for others."""
     number = 0
@@ -213,7 +213,7 @@ class Reader:
         settings: How many requests are computed at once, and after how many steps the catalogue is read anew.
     """
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerFast, settings: Settings) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerFast, settings: RefiningSettings) -> None:
         self._model, self._tokenizer, self._settings = model, tokenizer, settings
         self._kept: dict[tuple[Signature, ...], tuple[int, list[tuple[Tensor, Tensor]]]] = {}
         self._step = 0

@@ -16,7 +16,7 @@ from visiongpt_agent.weights.sources import (
     Source,
     Wheel,
 )
-from visiongpt_agent.weights.store import State, WeightStore
+from visiongpt_agent.weights.store import WeightsState, WeightStore
 
 __all__ = [
     "Download",
@@ -30,7 +30,7 @@ __all__ = [
     "Packaged",
     "Progress",
     "Source",
-    "State",
     "WeightStore",
+    "WeightsState",
     "Wheel",
 ]

@@ -33,7 +33,7 @@ MANIFEST: Final = "manifest.json"
 
 
 @dataclass(frozen=True)
-class State:
+class WeightsState:
     """Whether weights can be used: ``present``, ``absent`` or ``broken``, and why not."""
 
     status: Literal["present", "absent", "broken"]
@@ -44,7 +44,7 @@ class State:
         return self.status == "present"
 
 
-PRESENT = State("present")
+PRESENT = WeightsState("present")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class WeightStore:
         """Where the weights of a model come from here: the user's own folder, or what the card says."""
         return LocalFolder(self.own[card.name]) if card.name in self.own else card.source
 
-    def state(self, card: ModelCard) -> State:
+    def state(self, card: ModelCard) -> WeightsState:
         """Whether the weights are there, judged by names, sizes and headers; :meth:`verify` reads them."""
         source = self.source(card)
         if source is None:
@@ -76,14 +76,16 @@ class WeightStore:
             return _state_in_place(source)
         if not (self.root / card.name).is_dir():
             begun = self._partial(card.name).is_dir()
-            return State("absent", "pulled in part, the next pull goes on" if begun else "not pulled yet")
+            return WeightsState("absent", "pulled in part, the next pull goes on" if begun else "not pulled yet")
         manifest = _read_manifest(self.root / card.name)
-        if isinstance(manifest, State):
+        if isinstance(manifest, WeightsState):
             return manifest
         if not _fits(manifest, source):
-            return State("broken", f"pulled from {manifest['source']}, while this release wants {source.describe()}")
+            return WeightsState(
+                "broken", f"pulled from {manifest['source']}, while this release wants {source.describe()}"
+            )
         if isinstance(source, Hub) and (missing := _unmatched(manifest["files"], source)):
-            return State("broken", f"it lacks {missing}, which this release wants")
+            return WeightsState("broken", f"it lacks {missing}, which this release wants")
         return _compare_sizes(self.root / card.name, manifest["files"])
 
     def folder(self, card: ModelCard) -> Path | None:
@@ -110,7 +112,7 @@ class WeightStore:
             return f"visiongpt models pull {card.name}"
         return "pip install --force-reinstall visiongpt-agent"
 
-    def verify(self, card: ModelCard) -> State:
+    def verify(self, card: ModelCard) -> WeightsState:
         """Read all files and compare them with their checksums."""
         source, state = self.source(card), self.state(card)
         if source is None or not state.present:
@@ -123,7 +125,7 @@ class WeightStore:
             expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
         for name, sha256 in expected.items():
             if sha256 and sha256_of(folder / name) != sha256:
-                return State("broken", f"{name} is not what its checksum says")
+                return WeightsState("broken", f"{name} is not what its checksum says")
         return PRESENT
 
     def size(self, card: ModelCard) -> int:
@@ -268,35 +270,35 @@ class WeightStore:
                 shutil.rmtree(work, ignore_errors=True)
 
 
-def _state_in_place(source: InPlace) -> State:
+def _state_in_place(source: InPlace) -> WeightsState:
     try:
         folder = source.folder()
     except WeightsError as error:
-        return State("absent", str(error))
+        return WeightsState("absent", str(error))
     missing = [name for name in source.expected() if not (folder / name).is_file()]
     if missing:
-        return State("broken", f"{missing[0]} is missing from {folder}")
+        return WeightsState("broken", f"{missing[0]} is missing from {folder}")
     problem = fault(folder) if isinstance(source, LocalFolder) else ""
-    return State("broken", problem) if problem else PRESENT
+    return WeightsState("broken", problem) if problem else PRESENT
 
 
-def _read_manifest(folder: Path) -> dict[str, Any] | State:
+def _read_manifest(folder: Path) -> dict[str, Any] | WeightsState:
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         manifest["pins"], manifest["source"], manifest["files"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return State("broken", f"{folder / MANIFEST} is missing or unreadable")
+        return WeightsState("broken", f"{folder / MANIFEST} is missing or unreadable")
     return dict(manifest)
 
 
-def _compare_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> State:
+def _compare_sizes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> WeightsState:
     for name, entry in files.items():
         try:
             size = (folder / name).stat().st_size
         except OSError:
-            return State("broken", f"{name} is missing")
+            return WeightsState("broken", f"{name} is missing")
         if size != entry["size"]:
-            return State("broken", f"{name} has {size} bytes, not {entry['size']}")
+            return WeightsState("broken", f"{name} has {size} bytes, not {entry['size']}")
     return PRESENT
 
 

@@ -1,6 +1,6 @@
-"""One run of the graph: its clock, how much of it goes on side by side, and when it must stop.
+"""One execution of the graph: its clock, how much of it goes on side by side, and when it must stop.
 
-A request may take several runs: one that was interrupted or killed goes on in another, with a clock of its own, so that
+A request may take several: one that was interrupted or killed goes on in another, with a clock of its own, so that
 the time while nobody worked on it does not count. What is kept here lives in memory and is never part of the state.
 """
 
@@ -64,7 +64,7 @@ class StoppedError(Exception):
         self.stop = stop
 
 
-class Run:
+class Execution:
     """The work on one request from when a process takes it up until it hands it back.
 
     Args:
@@ -81,7 +81,7 @@ class Run:
         self._slots = threading.BoundedSemaphore(limits.workers)
 
     def stop(self) -> Stop | None:
-        """Why the run must stop, None while it may go on."""
+        """Why it must stop, None while it may go on."""
         if self._cancelled():
             return Stop("cancelled", "the request was cancelled")
         if time.monotonic() - self._begun >= self._limits.seconds:
@@ -93,7 +93,7 @@ class Run:
         """Wait until one more step may run.
 
         Raises:
-            StoppedError: If the run must stop before that.
+            StoppedError: If the execution must stop before that.
         """
         while True:
             if stop := self.stop():
@@ -113,7 +113,7 @@ class Run:
 
         Args:
             work: What to do; what it raises is raised here.
-            seconds: The time that it may take, beside that of the whole run.
+            seconds: The time that it may take, beside that of the whole execution.
 
         Raises:
             StoppedError: If it was given up.
@@ -143,27 +143,27 @@ class Run:
         return outcome.result()
 
 
-class Runs:
-    """The runs of one graph, found again from within its nodes."""
+class Executions:
+    """The executions of one graph, found again from within its nodes."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._lock = threading.Lock()
-        self._known: OrderedDict[RunControl, tuple[int, Run]] = OrderedDict()
+        self._by_control: OrderedDict[RunControl, tuple[int, Execution]] = OrderedDict()
 
-    def current(self, turn: int) -> Run:
-        """The run that the calling node is part of; LangGraph makes one ``RunControl`` for each."""
+    def current(self, turn: int) -> Execution:
+        """The execution that the calling node is part of; LangGraph makes one ``RunControl`` for each."""
         runtime = get_runtime()
         info, control = runtime.execution_info, runtime.control
         thread = (info.thread_id if info else None) or ""
         with self._lock:
-            known = self._known.get(control) if control else None
+            known = self._by_control.get(control) if control else None
             if known is not None and known[0] == turn:
                 return known[1]
             loads = LoadWatch(self._resources.models.loading)
-            run = Run(self._resources.limits, lambda: self._resources.cancelled(thread), loads)
+            execution = Execution(self._resources.limits, lambda: self._resources.cancelled(thread), loads)
             if control:
-                self._known[control] = (turn, run)
-                while len(self._known) > _KEPT:
-                    self._known.popitem(last=False)
-            return run
+                self._by_control[control] = (turn, execution)
+                while len(self._by_control) > _KEPT:
+                    self._by_control.popitem(last=False)
+            return execution
