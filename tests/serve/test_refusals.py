@@ -17,7 +17,7 @@ from visiongpt_agent.hosting.guard import check_exposure, read_token
 from visiongpt_agent.serve.limits import ServeLimits
 
 TOKEN = "correct-horse-battery-staple"
-LIMITS = ServeLimits(body_bytes=50_000, images=2, pixels=10_000)
+LIMITS = ServeLimits(body_bytes=50_000, images=2, pixels=10_000, all_pixels=15_000)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -46,6 +46,7 @@ JSON = {"Content-Type": "application/json"}
         (as_json(png(), png(), png()), 422, "3 pictures came, 2 are allowed"),
         (as_form(png(), png(), png()), 400, "Too many files"),
         (as_json(png((200, 100))), 422, "200x100 pixels, 0.01 million are allowed"),
+        (as_json(png((99, 100)), png((99, 100))), 422, "over 0.015 million pixels together"),
         ({"data": {"request": "a", "path": "/etc/passwd"}, "files": [("images", ("a.png", png()))]}, 422, "'path'"),
         ({"files": [("request", ("a.txt", b"turn it"))]}, 422, "not as a file"),
         ({"json": {"request": "a" * 60_000}}, 413, "larger than"),

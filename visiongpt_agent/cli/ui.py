@@ -33,6 +33,8 @@ def ui(
         raise InputError("the page needs gradio: pip install 'visiongpt-agent[ui]'") from None
     import uvicorn
 
+    from visiongpt_agent.hosting.patience import ImpatientProtocol
+
     told = _auth_text(auth_file)
     auth = read_auth(told) if told else None
     check_reach(host, auth)
@@ -40,9 +42,11 @@ def ui(
     shown = f"[{host}]" if ":" in host else host
     print(f"http://{shown}:{door.getsockname()[1]} (Ctrl-C ends it)", flush=True)
     with quiet(), opened_app(host, auth=auth) as app:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)).run(
-            sockets=[door]
-        )
+        uvicorn.Server(
+            uvicorn.Config(
+                app, http=ImpatientProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+            )
+        ).run(sockets=[door])
 
 
 def _auth_text(file: Path | None) -> str:

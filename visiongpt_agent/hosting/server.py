@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from visiongpt_agent.errors import InputError
+from visiongpt_agent.hosting.patience import ImpatientProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -57,6 +58,7 @@ def run_app(app: Any, where: socket.socket, path: str = "", server: type[uvicorn
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_CONNECTIONS,
+        http=ImpatientProtocol,
         timeout_graceful_shutdown=int(_CLOSING),
     )
     print(f"VisionGPT answers at http://{shown}:{port}{path}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,7 +45,7 @@ class Intake:
 
 
 class Reader:
-    """Reads requests; a few at a time decode their pictures, so that uploads cannot fill the memory.
+    """Reads requests; their pictures are decoded one by one, whoever sent them, so that uploads cannot fill the memory.
 
     Args:
         limits: What one request may bring.
@@ -52,6 +53,7 @@ class Reader:
 
     def __init__(self, limits: ServeLimits) -> None:
         self._limits = limits
+        self._one_by_one = threading.Lock()
 
     async def read(self, request: Request) -> Intake:
         """Read a request.
@@ -91,12 +93,20 @@ class Reader:
             return _intake({**words, "images": []}, files)
 
     def _check_pictures(self, images: Sequence[bytes | str]) -> None:
+        total = 0
         for number, source in enumerate(images, 1):
-            picture = decode(source, name=f"picture {number}")
-            if picture.width * picture.height > self._limits.pixels:
+            with self._one_by_one:
+                width, height = decode(source, name=f"picture {number}").size
+            if width * height > self._limits.pixels:
                 raise InputError(
-                    f"picture {number} has {picture.width}x{picture.height} pixels, "
+                    f"picture {number} has {width}x{height} pixels, "
                     f"{self._limits.pixels / 10**6:g} million are allowed: shrink it first"
+                )
+            total += width * height
+            if total > self._limits.all_pixels:
+                raise InputError(
+                    f"the pictures have over {self._limits.all_pixels / 10**6:g} million pixels together, which is the "
+                    "most of one request: shrink them, or send fewer"
                 )
 
 

@@ -14,6 +14,7 @@ class ServeLimits:
         upload_seconds: Time that a body may take to arrive.
         images: Pictures that come with one request.
         pixels: Width times height of each of them.
+        all_pixels: The same of all pictures of one request together: a small file can hold a large picture.
         running: Requests that are carried out side by side.
         queue: Requests that may wait for that; further ones are told to come back later.
         seconds: After this time a request begins no further step and answers with what was achieved.
@@ -27,6 +28,7 @@ class ServeLimits:
     upload_seconds: float = 60.0
     images: int = 8
     pixels: int = 40_000_000
+    all_pixels: int = 120_000_000
     running: int = 2
     queue: int = 16
     seconds: float = 600.0
