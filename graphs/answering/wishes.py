@@ -154,6 +154,17 @@ WISHES: Final = (
         "I did not change the background.",
     ),
     _wish(
+        r"(?:write|print|put|add)(?= (?!.em\b)(?:[a-z]+ ){0,3}[\"'“‘«])",
+        "add_text edit_image inpaint",
+        "I did not write anything on the picture.",
+    ),
+    _wish(
+        r"(?:put|place|show|combine|join|arrange|lay) [^.;!?]{0,30}(?:side by side|next to each other)"
+        r"|stack (?:them|both|the (?:two )?(?:pictures|images|photos))",
+        "combine_images compare_images",
+        "I did not put the pictures into one.",
+    ),
+    _wish(
         r"(?:in(?:to)? the style of|(?:in|into) an? \w+(?:[ -]\w+)? style)|water ?colou?r|pencil sketch"
         r"|oil painting|charcoal|cartoon(?:ify|ise|ize)|styli[sz]e",
         "stylize_image generate_image generate_with_control inpaint",

@@ -52,6 +52,8 @@ def missed(request: str, plan: str, titles: tuple[str, ...] = ("a.jpg",), turn: 
          "I did not crop the picture to 4:5."),
         ("make it half the size", "#1 = transform_image(image=$1, scale=2)",
          "I did not make the picture half as large."),
+        ("find the dog and write 'REX' on it", DETECT_DOG, "I did not write anything on the picture."),
+        ("find the dog and put the pictures side by side", DETECT_DOG, "I did not put the pictures into one."),
         ("make it snowy and count the dogs", DETECT_DOG, "I did not make it snowy."),
     ],
 )  # fmt: skip
@@ -91,6 +93,8 @@ def test_what_no_step_took_on_is_told(request_: str, plan: str, gap: str | None)
         ("what does the sign say?", "#1 = read_text(image=$1)"),
         ("find the dog and highlight it",
          '#1 = detect_objects(image=$1, query="dog")\n#2 = highlight_regions(image=$1, regions=#1)'),
+        ("write 'REX' at the top", '#1 = add_text(image=$1, text="REX", position="top")'),
+        ("find the dogs that stand side by side", DETECT_DOG),
         ("I want the dog and nothing else",
          '#1 = detect_objects(image=$1, query="dog")\n#2 = segment_objects(image=$1, regions=#1)\n'
          "#3 = remove_background(image=$1, regions=#2)"),

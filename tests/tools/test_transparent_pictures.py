@@ -162,6 +162,8 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "shrunk": ("transform_image", {"width": 40}),
     "squared": ("transform_image", {"aspect": "1:1"}),
     "cropped": ("crop_regions", {"regions": across()}),
+    "written on": ("add_text", {"text": "spot"}),
+    "combined": ("combine_images", {"other": Image.new("RGB", (60, 45), "teal")}),
     "marked": ("highlight_regions", {"regions": across()}),
     "blurred": ("blur_regions", {"regions": across()}),
     "blurred around": ("blur_regions", {"regions": middle(), "invert": True}),

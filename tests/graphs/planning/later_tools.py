@@ -12,25 +12,9 @@ from visiongpt_agent.graphs.planning.prompt import trained_arguments
 from visiongpt_agent.plan import Argument, Kind, Signature
 from visiongpt_agent.tools import catalog
 
-_IMAGE: Final = Argument("image", (Kind.IMAGE,))
-
 _ARGUMENTS: Final = {
     "blur_regions": (Argument("method", (Kind.STRING,), False, "blur"),),
 }
-_TOOLS: Final = (
-    Signature(
-        "add_text",
-        (_IMAGE, Argument("text", (Kind.STRING,)), Argument("position", (Kind.STRING,), False, "bottom")),
-        Kind.IMAGE,
-        "write on the picture",
-    ),
-    Signature(
-        "combine_images",
-        (_IMAGE, Argument("other", (Kind.IMAGE,)), Argument("layout", (Kind.STRING,), False, "side by side")),
-        Kind.IMAGE,
-        "two pictures in one",
-    ),
-)
 
 
 def _whole(signature: Signature) -> Signature:
@@ -38,7 +22,7 @@ def _whole(signature: Signature) -> Signature:
     return replace(signature, arguments=(*signature.arguments, *later))
 
 
-LATER: Final = {tool.tool: tool for tool in _TOOLS} | {name: _whole(s.signature) for name, s in catalog().items()}
+LATER: Final = {name: _whole(spec.signature) for name, spec in catalog().items()}
 """All tools by name, as they will be."""
 TRAINED: Final = {
     name: replace(LATER[name], arguments=tuple(a for a in LATER[name].arguments if a.name in known))
