@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from visiongpt_agent.graphs.resources import Limits
     from visiongpt_agent.langchain.message_graph import message_graph
     from visiongpt_agent.langchain.toolkit import visiongpt_tools
+    from visiongpt_agent.langchain.vision_answer import VisionAnswer
     from visiongpt_agent.pictures.images import ImageStore
     from visiongpt_agent.plan import Plan, Proposal, parse_plan
     from visiongpt_agent.pool import ModelPool
@@ -42,6 +43,7 @@ _HOMES = {
     "Settings": "settings",
     "StateError": "errors",
     "ToolError": "errors",
+    "VisionAnswer": "langchain.vision_answer",
     "VisionGPT": "agent",
     "VisionGPTError": "errors",
     "VisionResult": "result",
@@ -67,6 +69,7 @@ __all__ = [
     "Settings",
     "StateError",
     "ToolError",
+    "VisionAnswer",
     "VisionGPT",
     "VisionGPTError",
     "VisionResult",
