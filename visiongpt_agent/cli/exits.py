@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 from typer.main import get_command
 
+from visiongpt_agent.cli.output import say
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.hosting.quiet import debugging
 from visiongpt_agent.redaction import redacted
@@ -69,4 +70,4 @@ def _run(app: typer.Typer) -> int:
 
 
 def _tell(message: str) -> None:
-    print(f"visiongpt: {' '.join(message.split())}", file=sys.stderr)
+    say(f"visiongpt: {' '.join(message.split())}", error=True)

@@ -6,7 +6,6 @@ import os
 import secrets
 import shlex
 import sys
-import unicodedata
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 
 from visiongpt_agent.cli.approval import approved, has_person, shown
 from visiongpt_agent.cli.exits import Exit
+from visiongpt_agent.cli.output import say
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.hosting.quiet import quiet
 
@@ -200,7 +200,7 @@ def command_to_resume(name: str) -> str:
 
 
 def _hint(what: str, command: str) -> None:
-    print(f"visiongpt: {what} with: {command}", file=sys.stderr)
+    say(f"visiongpt: {what} with: {command}", error=True)
 
 
 def check_folder(folder: Path) -> None:
@@ -218,16 +218,11 @@ def check_folder(folder: Path) -> None:
 
 def _print_result(result: VisionResult, exported: list[Path], *, as_json: bool, as_text: bool) -> None:
     if as_text and not result.text:
-        print(f"visiongpt: no text was read: {result.answer}", file=sys.stderr)
+        say(f"visiongpt: no text was read: {result.answer}", error=True)
     elif as_text:
-        print(_printable(result.text) if sys.stdout.isatty() else result.text)
+        say(result.text)
     else:
-        print(result.to_json() if as_json else _as_text(result, exported))
-
-
-def _printable(text: str) -> str:
-    """The text without what steers a terminal: a code may hold anything."""
-    return "".join(c for c in text if c in "\n\t" or not unicodedata.category(c).startswith("C"))
+        say(result.to_json() if as_json else _as_text(result, exported))
 
 
 def _as_text(result: VisionResult, exported: list[Path]) -> str:
@@ -237,12 +232,12 @@ def _as_text(result: VisionResult, exported: list[Path]) -> str:
 
 
 def _print_trace(result: VisionResult) -> None:
-    print(f"plan:\n{_indented(result.plan)}\nsteps:", file=sys.stderr)
+    say(f"plan:\n{_indented(result.plan)}\nsteps:", error=True)
     for step in result.steps:
         model = f", {step.model}" if step.model else ""
-        print(f"  #{step.id} {step.tool}: {step.verdict} in {step.seconds:.2f} s{model}: {step.told}", file=sys.stderr)
+        say(f"  #{step.id} {step.tool}: {step.verdict} in {step.seconds:.2f} s{model}: {step.told}", error=True)
     for warning in result.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", error=True)
 
 
 def _indented(text: str) -> str:

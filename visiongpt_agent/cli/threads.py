@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visiongpt_agent.cli.output import printable
 from visiongpt_agent.hosting.quiet import quiet
 
 if TYPE_CHECKING:
@@ -59,5 +60,6 @@ def _print_table(kept: list[Conversation]) -> None:
         table.add_column(title, overflow="fold")
     for thread in kept:
         counts = (str(thread.requests), str(thread.images))
-        table.add_row(escape(thread.thread_id), escape(thread.request), thread.status, *counts, thread.updated[:19])
+        names = (escape(printable(text)) for text in (thread.thread_id, thread.request))
+        table.add_row(*names, thread.status, *counts, thread.updated[:19])
     Console(highlight=False).print(table)
