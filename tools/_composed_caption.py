@@ -22,7 +22,7 @@ from visiongpt_agent.tools.classify_image import classify_image
 from visiongpt_agent.tools.detect_faces import detect_faces
 from visiongpt_agent.tools.detect_objects import detect_objects
 from visiongpt_agent.tools.read_codes import read_codes
-from visiongpt_agent.tools.read_text import read_text
+from visiongpt_agent.tools.read_text import clear_part, read_text
 from visiongpt_agent.untrusted import quote
 
 _SURE: Final = 0.6
@@ -135,7 +135,7 @@ def _faces(image: Image.Image, models: Models) -> _Part | None:
 def _writing(image: Image.Image, models: Models) -> _Part | None:
     if not read_text.usable(models):
         return None
-    output = read_text(image, models=models)
+    output = clear_part(read_text(image, models=models))
     lines = str(output.value).splitlines()
     if not lines or read_text.review({"image": image}, output, models).problems:
         return None

@@ -744,7 +744,6 @@ def _read(change: Callable[[list[dict[str, Any]], Run], list[dict[str, Any]] | N
     """A fault of read lines, told as the tool would."""
 
     def damage(output: ToolOutput, run: Run, others: Sequence[ToolOutput]) -> ToolOutput | None:
-        from visiongpt_agent.models.jobs import TextLine
         from visiongpt_agent.tools import read_text
 
         lines = change([dict(line) for line in output.facts["lines"]], run)
@@ -753,7 +752,7 @@ def _read(change: Callable[[list[dict[str, Any]], Run], list[dict[str, Any]] | N
         return replace(
             output,
             value="\n".join(line["text"] for line in lines),
-            summary=read_text._told([TextLine(line["text"], line["score"], ()) for line in lines]),
+            summary=read_text._sentence([line["text"] for line in lines]),
             facts={**output.facts, "lines": lines},
             missing=() if lines else ("text",),
         )

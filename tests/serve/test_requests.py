@@ -237,5 +237,5 @@ async def test_the_tools_are_listed_with_what_they_need(serve: Serve) -> None:
         tools = {tool["name"]: tool for tool in (await client.get("/v1/tools")).json()}
 
     assert tools["transform_image"]["available"]
-    assert tools["transform_image"]["args"] == ["image", "rotate", "flip", "width", "height"]
+    assert tools["transform_image"]["args"] == ["image", "rotate", "flip", "width", "height", "scale", "aspect"]
     assert all(tool["available"] or tool["needs"] for tool in tools.values())
