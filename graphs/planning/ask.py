@@ -16,6 +16,7 @@ from visiongpt_agent.graphs.planning.pointing import check_boxes
 from visiongpt_agent.graphs.planning.profile import PlannerProfile, profile_of
 from visiongpt_agent.graphs.planning.prompt import messages, tools_shown
 from visiongpt_agent.graphs.planning.rules import within
+from visiongpt_agent.graphs.planning.uncovered import uncovered
 from visiongpt_agent.graphs.resources import LanguageModel
 from visiongpt_agent.llm.plans import plan_of
 from visiongpt_agent.plan import Plan, Refusal
@@ -56,7 +57,10 @@ def _checked_plan(
     config: RunnableConfig | None,
     brief: Brief,
 ) -> Plan:
-    """The model's own plan; a model whose plans need not check is told what is wrong with one, and asked again."""
+    """The model's own plan; a model whose plans need not check is told what is wrong with one, and asked again.
+
+    Of a plan that checks it is told once what of the request is not covered, and decides.
+    """
     shown, config = tools_shown(profile, tools, brief), guarded(config)
     options: dict[str, Any] = {"images": brief.image_count} if profile.grammar else {}
 
@@ -70,11 +74,29 @@ def _checked_plan(
     conversation = messages(profile, brief)
     for _ in range(0 if profile.grammar else ATTEMPTS - 1):
         try:
-            return ask(conversation)
+            return _reconsidered(ask(conversation), brief, conversation, ask)
         except PlanError as fault:
             logger.info("the model's plan was refused: %s", fault)
             conversation = [*conversation, HumanMessage(f"That plan cannot be used: {fault}. Call the tools again.")]
     return ask(conversation)
+
+
+def _reconsidered(
+    plan: Plan, brief: Brief, conversation: Sequence[BaseMessage], ask: Callable[[Sequence[BaseMessage]], Plan]
+) -> Plan:
+    """The plan that a model decides on once it is told what its first one passes over."""
+    missed = [] if brief.critique else uncovered(plan, brief.request, brief.image_count)
+    if not missed:
+        return plan
+    logger.info("the model is told of its plan: %s", "; ".join(missed))
+    said = (
+        f"Look at your plan once more:\n{plan}\nAs I read the request, {'; '.join(missed)}. "
+        "Call the tools again as you think right: the same ones if the plan is meant so."
+    )
+    try:
+        return ask([*conversation, HumanMessage(said)])
+    except PlanError:
+        return plan
 
 
 def no_usable_plan(fault: PlanError) -> Plan:

@@ -131,7 +131,7 @@ _RULES: Final[Sequence[tuple[re.Pattern[str], Callable[[Value, re.Match[str], in
     (re.compile(rf"hide {_THE}(?P<what>faces?)", re.I), _blur),
     (
         re.compile(
-            rf"(?:turn|make|transform|convert|change) {_IT}(?:into|look like) an? "
+            rf"(?:(?:turn|make|transform|convert|change) {_IT}(?:into|look like)|make it) an? "
             rf"(?P<style>(?:[\w'-]+ ){{0,4}}{_MEDIUM})",
             re.I,
         ),

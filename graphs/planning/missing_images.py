@@ -30,10 +30,14 @@ def missing_image(request: str, images: int) -> str:
         request: The person's words.
         images: How many images there are in the conversation, of any origin; with none at all nothing is missed.
     """
+    return next((_spoken(number) for number in sorted(named_numbers(request)) if number > images), "") if images else ""
+
+
+def named_numbers(request: str) -> set[int]:
+    """The numbers of the images that a request names: ``the third picture``, ``photo number 4``."""
     said = " ".join(request.casefold().split())
-    numbers = [_number(word) for match in _BY_ORDINAL.finditer(said) for word in re.findall(_ORDINAL, match[1])]
-    numbers += [_number(next(filter(None, match.groups()))) for match in _BY_NUMBER.finditer(said)]
-    return next((_spoken(number) for number in sorted(numbers) if number > images), "") if images else ""
+    numbers = {_number(word) for match in _BY_ORDINAL.finditer(said) for word in re.findall(_ORDINAL, match[1])}
+    return numbers | {_number(next(filter(None, match.groups()))) for match in _BY_NUMBER.finditer(said)}
 
 
 def _number(word: str) -> int:

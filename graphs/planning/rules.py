@@ -27,6 +27,7 @@ from visiongpt_agent.graphs.planning.plain_edits import read_plainly
 from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.graphs.planning.queries import without_feelings
+from visiongpt_agent.graphs.planning.uncovered import only_asked
 from visiongpt_agent.graphs.planning.unworkable import unworkable
 from visiongpt_agent.language.languages import other_language
 from visiongpt_agent.plan import Plan, Refusal
@@ -109,6 +110,10 @@ def _never_opposite(brief: Brief, plan: PlanFunction) -> Plan:
     return never_opposite(brief.request, lambda words: plan(replace(brief, request=words)), brief.catalog)
 
 
+def _destroy_nothing_unasked(brief: Brief, plan: PlanFunction) -> Plan:
+    return plan(brief) if brief.critique else only_asked(plan(brief), brief.request)
+
+
 def _take_named_image(brief: Brief, plan: PlanFunction) -> Plan:
     made = plan(brief)
     return on_named_image(made, brief.request, brief.images) if len(brief.images) == brief.image_count else made
@@ -140,6 +145,11 @@ RULES: Final = (
     Rule("named image", "flip the first result, of three images", _take_named_image),
     Rule("plain edits", "black and white, flip it horizontally, then vertically, then horizontally", _read_plainly),
     Rule("never the opposite", "leave the cat and delete the laundry basket", _never_opposite),
+    Rule(
+        "nothing destroyed unasked",
+        "make the sausage dog look like a sketch, the whole photo",
+        _destroy_nothing_unasked,
+    ),
     Rule("every page", "read the text, with a PDF of three pages", _read_every_page),
     Rule("plain query", "find the blasted walking stick", _look_plainly),
     Rule("edit by tool", "before you flip it, remove the slippers", _edit_by_tool),

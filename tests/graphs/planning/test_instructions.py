@@ -45,6 +45,7 @@ def removal(query: str, then: str = "") -> str:
             "blur the number plates",
             '#1 = detect_objects(image=$1, query="number plate")\n#2 = blur_regions(image=$1, regions=#1)',
         ),
+        ("make it a watercolour", '#1 = stylize_image(image=$1, style="watercolour")'),
         ("turn it into an oil painting", '#1 = stylize_image(image=$1, style="oil painting")'),
         (
             "make everything look like a soft pencil sketch",
