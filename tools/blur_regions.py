@@ -1,9 +1,9 @@
-"""Blurring regions so that they cannot be recognised, or blurring everything around them."""
+"""Hiding regions, or everything around them: blurred, in coarse blocks, or under black."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,24 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pictures.transparency import alpha_of, continued, edit_colors, weighted
 from visiongpt_agent.plan import Kind
 from visiongpt_agent.regions import BoolArray, FloatArray, Regions
+from visiongpt_agent.tools._covering import (
+    BLOCKS,
+    blacked_out,
+    blacked_out_problems,
+    block_side,
+    pixelated,
+    pixelated_problems,
+)
 from visiongpt_agent.tools._region_edits import blend, colours_kept, edit_problems, named, require_regions
 from visiongpt_agent.tools.base import ToolOutput, one_picture, vision_tool
 
-_BLOCKS: Final = 6
-"""Across its shorter side a region keeps this many blocks: a face of 6x6 blocks tells nobody who it is."""
+Method = Literal["blur", "pixelate", "black"]
 
+_WORDS: Final = {
+    "blur": ("blur", "blurred"),
+    "pixelate": ("pixelate", "pixelated"),
+    "black": ("black out", "blacked out"),
+}
 _PADDING: Final = 0.12
 _BACKGROUND: Final = 0.02
 _BLURRED_AT: Final = 4.0
@@ -39,25 +51,31 @@ _ROUNDING: Final = 1.5
 
 
 @vision_tool("blur regions, or all but them", returns=Kind.IMAGE)
-def blur_regions(image: Image.Image, regions: Regions, invert: bool = False) -> ToolOutput:
-    """Blur regions beyond recognition, or keep them sharp and blur everything else.
+def blur_regions(image: Image.Image, regions: Regions, invert: bool = False, method: Method = "blur") -> ToolOutput:
+    """Blur regions beyond recognition, or keep them sharp and blur everything else; or pixelate, or black out.
 
     Each region is reduced to a few coarse blocks and smoothed, with a margin around it, so that nothing of a face or a
-    number plate can be made out.
+    number plate can be made out. Under black nothing at all is left.
 
     Args:
         image: The picture, RGB or RGBA.
         regions: What to blur; the masks where there are any, else the boxes.
         invert: Blur all but the regions, as a camera does with a background.
+        method: ``blur``; ``pixelate``, blocks of one colour with hard edges; or ``black``, to redact.
 
     Raises:
         ToolError: If there is no region, or with ``invert`` the regions leave nothing over.
     """
-    require_regions(regions, "keep sharp" if invert else "blur")
+    verb, done = _WORDS[method]
+    require_regions(regions, "keep sharp" if invert and method == "blur" else "keep" if invert else verb)
+    if invert and regions.union_mask().all():
+        raise ToolError(f"the regions cover the whole picture: there is no background to {verb}")
+    if method != "blur":
+        cover = pixelated if method == "pixelate" else blacked_out
+        summary = f"I {done} {'everything but ' if invert else ''}{named(regions)}."
+        return ToolOutput(cover(image, regions, invert), summary)
     alpha = alpha_of(image)
     if invert:
-        if regions.union_mask().all():
-            raise ToolError("the regions cover the whole picture: there is no background to blur")
         sharp = edit_colors(image, lambda rgb: _blur_rest(rgb, regions.union_mask(), alpha))
         return ToolOutput(sharp, f"I blurred everything but {named(regions)}.")
     blurred = edit_colors(image, lambda rgb: _blur_each(rgb, regions, alpha))
@@ -94,7 +112,7 @@ def _coarse(rgb: Image.Image, region: Regions, alpha: FloatArray) -> Image.Image
     x2, y2 = (int(np.ceil(v + pad)) for v in region.boxes[0, 2:])
     crop = pixels[y1:y2, x1:x2]
     height, width = crop.shape[:2]
-    block = max(min(width, height) / _BLOCKS, max(width, height) / (3 * _BLOCKS), 2.0)
+    block = block_side(width, height)
     blocks = max(1, round(width / block)), max(1, round(height / block))
 
     def smooth(values: FloatArray) -> FloatArray:
@@ -137,8 +155,14 @@ def _transition(size: tuple[int, int]) -> float:
 
 
 @blur_regions.check
-def _blurred_where_asked(image: Image.Image, regions: Regions, invert: bool, output: ToolOutput) -> Iterator[str]:
-    after = one_picture(output.value)
+def _hidden_where_asked(
+    image: Image.Image, regions: Regions, invert: bool, method: Method, output: ToolOutput
+) -> Iterator[str]:
+    problems = {"blur": _blur_problems, "pixelate": pixelated_problems, "black": blacked_out_problems}[method]
+    yield from problems(image, one_picture(output.value), regions, invert)
+
+
+def _blur_problems(image: Image.Image, after: Image.Image, regions: Regions, invert: bool) -> Iterator[str]:
     each = [regions.select([index]) for index in range(len(regions))]
     if invert:
         editable = ~regions.union_mask()
@@ -169,7 +193,7 @@ def _plain_blur(image: Image.Image, region: Regions) -> Image.Image:
     import cv2
 
     x1, y1, x2, y2 = region.boxes[0]
-    sigma = max(1.0, float(min(x2 - x1, y2 - y1)) / _BLOCKS)
+    sigma = max(1.0, float(min(x2 - x1, y2 - y1)) / BLOCKS)
     shrink, reach = max(1.0, sigma / _BLURRED_AT), 3 * sigma
     left, top = max(0, int(x1 - reach)), max(0, int(y1 - reach))
     frame = image.crop((left, top, min(image.width, int(x2 + reach)), min(image.height, int(y2 + reach))))

@@ -329,6 +329,7 @@ _CLAUSES: Final[Sequence[tuple[str, str, Reader]]] = (
     ("", rf"(?:keep only|only keep|keep nothing but|keep just) {_THING}", _KEEP),
     ("", rf"(?:keep|i want|i need|show)(?: me)? {_THING} exclusively", _KEEP),
     ("", rf"(?:black out|redact) {_THING}", _on_found("blur_regions", method="black")),
+    ("", rf"pixelate {_THING}", _on_found("blur_regions", method="pixelate")),
     (
         "",
         rf"(?:write|put|add|print)(?: (?:the )?(?:text|words?|caption|title))? {_QUOTED}(?P<where> {_WHERE})?",

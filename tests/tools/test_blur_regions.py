@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from visiongpt_agent.errors import ToolError
 from visiongpt_agent.regions import FloatArray, Regions
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.blur_regions import blur_regions
+from visiongpt_agent.tools.blur_regions import Method, blur_regions
 
 Photo = Callable[[str], Image.Image]
 FACE = np.array([[175, 65, 275, 185]])
@@ -194,3 +194,58 @@ def test_a_blurred_pattern_of_black_and_white_passes(cells: int) -> None:
     regions = Regions(image.size, np.array([box], np.float32), ("board",))
     args = {"image": image, "regions": regions, "invert": False}
     assert blur_regions.problems(args, blur_regions(image, regions)) == []
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_black_leaves_nothing(photo: Photo, invert: bool) -> None:
+    image = photo("astronaut")
+    regions = Regions(image.size, FACE, ("face",))
+    output = blur_regions(image, regions, invert, "black")
+    before, after = np.asarray(image), np.asarray(picture_of(output))
+    area = regions.union_mask() != invert
+    assert not after[area].any()
+    assert (after[~area] == before[~area]).all()
+    assert output.summary == ("I blacked out everything but one face." if invert else "I blacked out one face.")
+    args = {"image": image, "regions": regions, "invert": invert, "method": "black"}
+    assert blur_regions.problems(args, output) == []
+    assert "not all black" in "; ".join(blur_regions.problems(args, blur_regions(image, regions, invert)))
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_blocks_are_coarse_and_end_where_the_region_does(photo: Photo, invert: bool) -> None:
+    image = photo("astronaut")
+    regions = Regions(image.size, FACE, ("face",))
+    output = blur_regions(image, regions, invert, "pixelate")
+    before, after = np.asarray(image), np.asarray(picture_of(output))
+    area = regions.union_mask() != invert
+    assert (after[~area] == before[~area]).all()
+    if invert:
+        assert 100 < len(np.unique(after[area], axis=0)) <= 40 * 40
+    else:
+        face = after[65:185, 175:275]
+        assert len(np.unique(face.reshape(-1, 3), axis=0)) <= 6 * 7  # 6 blocks across, of 100 by 120 pixels 7 down
+        assert np.abs(face.mean(axis=(0, 1)) - before[65:185, 175:275].mean(axis=(0, 1))).max() < 2
+    args = {"image": image, "regions": regions, "invert": invert, "method": "pixelate"}
+    assert blur_regions.problems(args, output) == []
+    for wrong in (image, blur_regions(image, regions, invert).value):
+        assert "finer detail" in "; ".join(blur_regions.problems(args, ToolOutput(wrong, "")))
+    painted = np.array(before)
+    painted[area] = (255, 0, 255)
+    assert "painted over" in "; ".join(blur_regions.problems(args, ToolOutput(Image.fromarray(painted), "")))
+
+
+@pytest.mark.parametrize("method", ["pixelate", "black"])
+@pytest.mark.parametrize("box", [[0, 0, 8, 8], [0, 0, 512, 512], [100, 100, 101, 101], [20, 30, 500, 34]])
+def test_any_box_can_be_covered(photo: Photo, method: Method, box: list[int]) -> None:
+    image = photo("astronaut")
+    regions = Regions(image.size, np.array([box]))
+    output = blur_regions(image, regions, method=method)
+    assert blur_regions.problems({"image": image, "regions": regions, "method": method}, output) == []
+
+
+def test_regions_that_overlap_are_covered_together(photo: Photo) -> None:
+    image = photo("astronaut")
+    regions = Regions(image.size, np.array([[50, 50, 200, 200], [120, 120, 300, 260]]), ("cup", "cup"))
+    for method in ("pixelate", "black"):
+        output = blur_regions(image, regions, method=method)
+        assert blur_regions.problems({"image": image, "regions": regions, "method": method}, output) == []

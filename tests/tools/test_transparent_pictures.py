@@ -166,6 +166,8 @@ EDITS: dict[str, tuple[str, dict[str, Any]]] = {
     "combined": ("combine_images", {"other": Image.new("RGB", (60, 45), "teal")}),
     "marked": ("highlight_regions", {"regions": across()}),
     "blurred": ("blur_regions", {"regions": across()}),
+    "pixelated": ("blur_regions", {"regions": across(), "method": "pixelate"}),
+    "blacked out": ("blur_regions", {"regions": across(), "method": "black"}),
     "blurred around": ("blur_regions", {"regions": middle(), "invert": True}),
     "recoloured": ("recolor_regions", {"regions": across(), "color": "teal"}),
     "removed": ("inpaint", {"regions": middle()}),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.graphs.planning.later_tools import LATER, TRAINED
 from tests.graphs.planning.scored import requests_with_plans
+from tests.graphs.planning.tool_sets import TRAINED, WHOLE
 from visiongpt_agent.graphs.planning.numbers import in_digits
 from visiongpt_agent.graphs.planning.plain_edits import read_plainly
 from visiongpt_agent.plan_scores import normalised
@@ -45,7 +45,7 @@ def calls(plan: object) -> list[str]:
         ("decrease its contrast by 50%", "#1 = adjust_image(image=$1, contrast=0.5)"),
     ],
 )
-@pytest.mark.parametrize("tools", [TRAINED, LATER], ids=["trained", "later"])
+@pytest.mark.parametrize("tools", [TRAINED, WHOLE], ids=["trained", "whole"])
 def test_chains(request_: str, plan: str, tools: dict[str, object]) -> None:
     made = read_plainly(request_, ONE, tools)  # type: ignore[arg-type]
 
@@ -79,17 +79,18 @@ def test_chains(request_: str, plan: str, tools: dict[str, object]) -> None:
             "black out the number plates",
             ['detect_objects(query="number plate")', 'blur_regions(regions=#1, method="black")'],
         ),
+        ("pixelate the faces", ["detect_faces()", 'blur_regions(regions=#1, method="pixelate")']),
         ("black out the faces", ["detect_faces()", 'blur_regions(regions=#1, method="black")']),
         ("write 'HELLO' on it", ['add_text(text="HELLO")']),
         ('write "Happy Birthday, Tom" at the top', ['add_text(text="Happy Birthday, Tom", position="top")']),
         ("what else is there besides the dog?", ["detect_objects()"]),
     ],
 )
-def test_what_only_the_later_tools_do(request_: str, expected: list[str]) -> None:
-    made = read_plainly(request_, ONE, LATER)
+def test_what_came_after_the_training(request_: str, expected: list[str]) -> None:
+    made = read_plainly(request_, ONE, WHOLE)
 
     assert made is not None
-    made.check(LATER, 1)
+    made.check(WHOLE, 1)
     assert calls(made) == expected
 
 
@@ -101,8 +102,8 @@ def test_what_only_the_later_tools_do(request_: str, expected: list[str]) -> Non
     ],
 )
 def test_two_pictures_in_one(request_: str, plan: str) -> None:
-    assert str(read_plainly(request_, TWO, LATER)) == plan
-    assert read_plainly(request_, ONE, LATER) is None
+    assert str(read_plainly(request_, TWO, WHOLE)) == plan
+    assert read_plainly(request_, ONE, WHOLE) is None
     assert read_plainly(request_, TWO, TRAINED) is None
 
 
@@ -137,12 +138,12 @@ def test_a_follow_up_works_on_the_newest_image() -> None:
     ],
 )
 def test_what_may_mean_something_else_goes_to_the_model(request_: str) -> None:
-    assert read_plainly(request_, ONE, LATER) is None
+    assert read_plainly(request_, ONE, WHOLE) is None
 
 
 def test_of_several_pictures_none_is_guessed() -> None:
-    assert read_plainly("flip it", TWO, LATER) is None
-    assert read_plainly("flip it", [], LATER) is None
+    assert read_plainly("flip it", TWO, WHOLE) is None
+    assert read_plainly("flip it", [], WHOLE) is None
 
 
 def test_what_is_read_is_what_was_written_for_it() -> None:
