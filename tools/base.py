@@ -331,9 +331,9 @@ class VisionTool(BaseTool):
         value = output.value
         made = Provenance(self.name, self.name, dict(args), ", ".join(output.models), tuple(parents))
         if output.further:
-            artifact["further"] = [self._kept(picture, made) for picture in output.further]
+            artifact["further"] = [self._stored(picture, made) for picture in output.further]
         if isinstance(value, Image.Image):
-            artifact |= self._kept(value, made)
+            artifact |= self._stored(value, made)
         elif isinstance(value, Regions):
             artifact |= {"regions": self.store.add_regions(value), "items": value.to_dicts(), "of": parents[:1]}
             if output.heat is not None:
@@ -345,7 +345,7 @@ class VisionTool(BaseTool):
             artifact["labels"] = [{"name": label.name, "score": round(label.score, 4)} for label in value]
         return artifact
 
-    def _kept(self, picture: Image.Image, made: Provenance) -> dict[str, Any]:
+    def _stored(self, picture: Image.Image, made: Provenance) -> dict[str, Any]:
         kept = self.store.add(picture, made)
         return {"image": kept.id, "width": kept.width, "height": kept.height}
 

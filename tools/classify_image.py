@@ -54,14 +54,14 @@ def classify_image(image: Image.Image, labels: Sequence[str] = (), *, models: Mo
         return _chosen(labels, meanings, probabilities, used)
     order = np.argsort(-probabilities)[:_TOP]
     top = tuple(Label(names[i], float(probabilities[i])) for i in order)
-    summary, uncertain = _told(top, _common_kind(names, probabilities))
+    summary, uncertain = _sentence(top, _common_kind(names, probabilities))
     return ToolOutput(top, summary, models=used, uncertain=uncertain)
 
 
 # ------------------------------------------------------------------------------------------------------- free choice
 
 
-def _told(top: Sequence[Label], kind: Label | None) -> tuple[str, tuple[str, ...]]:
+def _sentence(top: Sequence[Label], kind: Label | None) -> tuple[str, tuple[str, ...]]:
     best = top[0]
     if best.score >= _SURE:
         return f"It is most likely {_a(best.name)} ({best.score:.0%}).", ()

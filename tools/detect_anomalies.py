@@ -84,7 +84,7 @@ def detect_anomalies(image: Image.Image, reference: Image.Image | None = None, *
             used.append(models.name(jobs.IMAGE_TEXT))
     return ToolOutput(
         found,
-        _told(found, reference is not None),
+        _sentence(found, reference is not None),
         models=tuple(used),
         uncertain=tuple(doubts),
         heat=_heat(deviation, image.size, peak),
@@ -214,7 +214,7 @@ def _regions(deviation: FloatArray, size: tuple[int, int], least: float) -> Regi
     return Regions.from_masks(np.stack([masks[i] for i in order]), (_LABEL,) * len(masks), scores)
 
 
-def _told(found: Regions, referenced: bool) -> str:
+def _sentence(found: Regions, referenced: bool) -> str:
     compared = "compared with the reference" if referenced else "compared with the rest of the picture"
     if not len(found):
         return f"I found no anomaly that stands out, {compared}."
@@ -261,7 +261,7 @@ def _tight(found: Regions) -> bool:
 @detect_anomalies.check
 def _tells_what_was_found(reference: Image.Image | None, output: ToolOutput) -> Iterator[str]:
     assert isinstance(output.value, Regions)
-    if output.summary != _told(output.value, reference is not None):
+    if output.summary != _sentence(output.value, reference is not None):
         yield "the anomalies that are told are not those that were found"
 
 

@@ -152,7 +152,7 @@ def detect_objects(image: Image.Image, query: str = "", *, models: Models, stric
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Detections:
     """A noun of the query, the regions that are it, the less sure ones, and what speaks against it.
 
     ``glimpse`` is the score of the likeliest thing that was looked at closely and not taken for it; 0 for none.
@@ -171,7 +171,7 @@ def _everything(names: Sequence[str]) -> list[Noun]:
 
 def _look_for_stuff(
     picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
-) -> tuple[dict[Noun, _Found], float]:
+) -> tuple[dict[Noun, _Detections], float]:
     """The nouns that are stuff and that the segmenter here can look for, each with what was found of it."""
     wanted = [noun for noun in nouns if is_stuff(noun.name)]
     if not wanted or not models.has(SEGMENTATION_SEMANTIC):
@@ -186,16 +186,16 @@ def _look_for_stuff(
     return {noun: _spread(noun, word, seen) for noun, word in words.items()}, threshold
 
 
-def _look_by_specialists(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> dict[Noun, _Found]:
+def _look_by_specialists(picture: Image.Image, nouns: Sequence[Noun], models: Models) -> dict[Noun, _Detections]:
     """The nouns that another job's model knows (codes, text, faces), each with what that found."""
-    found = dict[Noun, _Found]()
+    found = dict[Noun, _Detections]()
     for noun in nouns:
         if specialist(noun, models):
             own = find_by_specialist(noun, picture, models)
             chosen, doubts = by_place(noun, own)
             if noun.phrase != noun.name and len(chosen):
                 doubts = (*doubts, f"I do not tell {noun.phrase} from other {plural(noun.name)}.")
-            found[noun] = _Found(noun, chosen, own.select([]), doubts)
+            found[noun] = _Detections(noun, chosen, own.select([]), doubts)
     return found
 
 
@@ -204,17 +204,17 @@ def _word_for(noun: Noun, segmenter: SemanticSegmenter) -> str:
     return next((word for word in (noun.phrase, noun.name) if segmenter.knows(word)), "")
 
 
-def _spread(noun: Noun, word: str, seen: Regions) -> _Found:
+def _spread(noun: Noun, word: str, seen: Regions) -> _Detections:
     chosen, doubts = by_place(replace(noun, many=False), _of(seen, [word]))
     told = [f"I took all {plural(noun.name)} together as one region."] if noun.many and len(chosen) else []
     if noun.attribute and word == noun.name and len(chosen):
         told.append(f"The model here does not tell {noun.phrase} from other {noun.name}.")
-    return _Found(noun, chosen, seen.select([]), (*told, *doubts))
+    return _Detections(noun, chosen, seen.select([]), (*told, *doubts))
 
 
 def _look_for_words(
     picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
-) -> tuple[list[_Found], float]:
+) -> tuple[list[_Detections], float]:
     with models.use(DETECTION_OPEN_VOCABULARY, OpenVocabularyDetector) as detector:
         threshold = min(strictness * detector.threshold, 1.0)
         seen = detector.detect(picture, [noun.phrase for noun in nouns], threshold=_HINT * threshold)
@@ -222,13 +222,13 @@ def _look_for_words(
     for noun in nouns:
         own = _of(seen, [noun.phrase])
         chosen, doubts = by_place(noun, own.select(own.confidence >= threshold))
-        found.append(_Found(noun, chosen, own.select(own.confidence < threshold), doubts))
+        found.append(_Detections(noun, chosen, own.select(own.confidence < threshold), doubts))
     return found, threshold
 
 
 def _look_for_classes(
     picture: Image.Image, nouns: Sequence[Noun], models: Models, strictness: float
-) -> tuple[list[_Found], float]:
+) -> tuple[list[_Detections], float]:
     with models.use(DETECTION_CLOSED, ClosedDetector) as detector:
         threshold = min(strictness * detector.threshold, 1.0)
         seen = _seen_at_all_scales(picture, detector, threshold)
@@ -277,7 +277,7 @@ def _seen_from_near(glimpses: Regions, picture: Image.Image, detector: ClosedDet
     return each_once(found)
 
 
-def _after_search(one: _Found, closer: Regions, glimpses: Regions, picture: Image.Image) -> _Found:
+def _after_search(one: _Detections, closer: Regions, glimpses: Regions, picture: Image.Image) -> _Detections:
     """What a noun that was not found is after the search for it."""
     if set(one.noun.classes) & set(closer.labels):
         return _match(one.noun, closer, 0.0, picture)
@@ -297,7 +297,7 @@ def _kept_by_classifier(found: Regions, threshold: float, picture: Image.Image, 
     return found.select(sure)
 
 
-def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) -> _Found:
+def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) -> _Detections:
     own = _of(seen, noun.classes)
     if noun.fit is Fit.SAME and len(noun.classes) > 1:
         own = _surest_class(own)
@@ -305,7 +305,7 @@ def _match(noun: Noun, seen: Regions, threshold: float, picture: Image.Image) ->
     chosen, place_doubts = by_place(noun, likely)
     labels = tuple(noun.phrase if judged else noun.label(label) for label in chosen.labels)
     doubts = describe_fit(noun, judged) if len(chosen) or noun.fit is Fit.NARROWER else []
-    return _Found(
+    return _Detections(
         noun,
         Regions(chosen.size, chosen.boxes, labels, chosen.confidence),
         own.select(own.confidence < threshold),
@@ -330,7 +330,7 @@ def _of(regions: Regions, labels: Sequence[str]) -> Regions:
     return regions.select(np.array([label in labels for label in regions.labels], np.bool_))
 
 
-def _each_once(found: Sequence[_Found], size: tuple[int, int]) -> Regions:
+def _each_once(found: Sequence[_Detections], size: tuple[int, int]) -> Regions:
     """All regions, a thing that several nouns mean only once, under the noun that says most of it.
 
     "Men and women" are all people to a detector of classes; "cat, animal" is one cat.
@@ -384,7 +384,7 @@ def _where(places: Sequence[str]) -> str:
     return join([f"{number_word(count)} {place}" for place, count in tally.items()]) + " of the picture"
 
 
-def _absences(found: Sequence[_Found], unknown: Collection[str], models: Models) -> list[str]:
+def _absences(found: Sequence[_Detections], unknown: Collection[str], models: Models) -> list[str]:
     """What was not found; for what cannot be looked for, the way to a model that can."""
     absent = [one.noun for one in found if not len(one.regions)]
     said: list[str] = []
@@ -407,7 +407,7 @@ def _others_for(nouns: Sequence[Noun]) -> dict[str, list[str]]:
     return jobs
 
 
-def _doubts(found: Sequence[_Found]) -> Iterator[str]:
+def _doubts(found: Sequence[_Detections]) -> Iterator[str]:
     for one in found:
         yield from one.doubts
         count, label = len(one.regions), next(iter(one.regions.labels), one.noun.name)
@@ -422,7 +422,7 @@ def _doubts(found: Sequence[_Found]) -> Iterator[str]:
             yield f"Of so many {plural(label)} small or hidden ones may have been missed."
 
 
-def _too_small(found: Sequence[_Found], unknown: Collection[str]) -> Iterator[str]:
+def _too_small(found: Sequence[_Detections], unknown: Collection[str]) -> Iterator[str]:
     """What may have been missed in a large picture because it is small there."""
     absent = [one for one in found if not len(one.regions) and one.noun.asked not in unknown]
     if absent and tiles(absent[0].regions.size):

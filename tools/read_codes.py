@@ -33,7 +33,7 @@ def read_codes(image: Image.Image, *, models: Models) -> ToolOutput:
         codes = reader.read(image.convert("RGB"))
     return ToolOutput(
         value="\n".join(line.text for _, line in codes),
-        summary=_told([(kind, line.text) for kind, line in codes]),
+        summary=_sentence([(kind, line.text) for kind, line in codes]),
         models=(models.name(CODES),),
         missing=() if codes else ("code",),
         facts={
@@ -44,7 +44,7 @@ def read_codes(image: Image.Image, *, models: Models) -> ToolOutput:
     )
 
 
-def _told(codes: Sequence[tuple[str, str]]) -> str:
+def _sentence(codes: Sequence[tuple[str, str]]) -> str:
     """One sentence; codes of one kind that say the same are counted."""
     if not codes:
         return "I found no QR code or bar code."

@@ -137,13 +137,13 @@ def _choose(style: str | Image.Image, models: Models) -> tuple[str, str | Image.
         if not models.has(STYLE):
             raise ToolError(f"the style of a picture needs a learned model: {models.remedy(STYLE)}")
         return STYLE, visible(style)
-    known = _known(models)
+    styles = _styles(models)
     wanted = _reduced(style)
     wanted = _reduced(_ALIASES.get(wanted, wanted))
-    for name, job in known.items():
+    for name, job in styles.items():
         if wanted and _reduced(name) == wanted:
             return job, name
-    nearest = join(_nearest(wanted or style, list(known), models), "or")
+    nearest = join(_nearest(wanted or style, list(styles), models), "or")
     raise ToolError(f"the style {style[:60]!r} is not known here: the nearest are {nearest}; or give a picture of it")
 
 
@@ -157,16 +157,16 @@ def _nearest(wanted: str, names: Sequence[str], models: Models) -> list[str]:
     return difflib.get_close_matches(wanted, names, n=_OFFERED, cutoff=0.0)
 
 
-def _known(models: Models) -> dict[str, str]:
+def _styles(models: Models) -> dict[str, str]:
     """Every style that can be done here, with the job that does it."""
-    known: dict[str, str] = {}
+    styles: dict[str, str] = {}
     if models.has(STYLE_FILTER):
         with models.use(STYLE_FILTER, StyleFilter) as painter:
-            known |= dict.fromkeys(painter.styles, STYLE_FILTER)
+            styles |= dict.fromkeys(painter.styles, STYLE_FILTER)
     if models.has(STYLE):
         with models.use(STYLE, Stylizer) as network:
-            known |= {name: STYLE for name in network.styles if name not in known}
-    return known
+            styles |= {name: STYLE for name in network.styles if name not in styles}
+    return styles
 
 
 def _reduced(name: str) -> str:

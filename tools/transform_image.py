@@ -85,7 +85,7 @@ def transform_image(
     if not steps and not ratio:
         raise ToolError("there is nothing to do: ask for a rotation, a flip, an aspect, or a new size")
     facts = {"box": list(crop.frame)} if ratio else {}
-    return ToolOutput(result, _told(steps, aspect, ratio, crop), crop.models, uncertain=crop.uncertain, facts=facts)
+    return ToolOutput(result, _sentence(steps, aspect, ratio, crop), crop.models, uncertain=crop.uncertain, facts=facts)
 
 
 def _it(steps: Sequence[str]) -> str:
@@ -96,7 +96,7 @@ def _named(aspect: str, ratio: float) -> str:
     return "a square" if ratio == 1 else re.sub(r"\s*[^\d.]+\s*", ":", aspect.strip())
 
 
-def _told(steps: Sequence[str], aspect: str, ratio: float, crop: Crop) -> str:
+def _sentence(steps: Sequence[str], aspect: str, ratio: float, crop: Crop) -> str:
     done = f"I {join(steps)}." if steps else ""
     if not ratio or crop.around:
         return done

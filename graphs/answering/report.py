@@ -46,7 +46,7 @@ def build_result(state: AgentState, store: ImageStore, thread_id: str) -> Vision
     return VisionResult(
         answer=state["answer"],
         plan=state["plan"],
-        images=(*_annotated(held, state, store), *_made(held, state, names)),
+        images=(*_annotated(held, state, store), *_result_images(held, state, names)),
         regions=regions,
         steps=tuple(_report(step) for step in steps),
         warnings=tuple(state["warnings"]),
@@ -71,7 +71,7 @@ def _place(step: Step, steps: list[Step], state: AgentState, names: dict[str, st
     return Place(reference, state["images"][int(root[1:]) - 1].get("page", 1) if root.startswith("$") else 1)
 
 
-def _made(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
+def _result_images(held: list[Step], state: AgentState, names: dict[str, str]) -> list[ResultImage]:
     """Pictures that tools made; left out are those that a later picture was made from."""
     edits = [step for step in held if step["artifact"]["kind"] == "image"]
     return [

@@ -24,22 +24,22 @@ class LoadWatch:
     def __init__(self, loading: Callable[[], Sequence[Load]]) -> None:
         self._loading = loading
         self._lock = threading.Lock()
-        self._told: dict[str, Load] = {}
+        self._as_json: dict[str, Load] = {}
 
     def look(self) -> None:
         """Tell what is new; called by a node while it waits, and once more when its wait is over."""
         now = {load.card.name: load for load in self._loading() if load.seconds >= _LONG}
         with self._lock:
-            begun = [load for name, load in now.items() if name not in self._told]
-            ended = [load for name, load in self._told.items() if name not in now]
-            self._told = now
+            begun = [load for name, load in now.items() if name not in self._as_json]
+            ended = [load for name, load in self._as_json.items() if name not in now]
+            self._as_json = now
         for load in begun:
-            get_stream_writer()({"loading": _told(load)})
+            get_stream_writer()({"loading": _as_json(load)})
         for load in ended:
-            get_stream_writer()({"loaded": _told(load)})
+            get_stream_writer()({"loaded": _as_json(load)})
 
 
-def _told(load: Load) -> dict[str, Any]:
+def _as_json(load: Load) -> dict[str, Any]:
     return {
         "model": load.card.name,
         "title": load.card.title,

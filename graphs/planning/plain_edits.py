@@ -183,7 +183,7 @@ def _resize(match: re.Match[str], place: Place) -> Sequence[Call]:
     return [("transform_image", {"image": place.image, **size})] if all(size.values()) else []
 
 
-def _found(match: re.Match[str], place: Place) -> Call | None:
+def _search(match: re.Match[str], place: Place) -> Call | None:
     """The search for what a clause names; None where it is no plain thing."""
     every = r"^(?:(?:all|every|each|any)(?: of)? )?(?:(?:the|these|those|my|that|this) )?"
     thing = re.sub(rf"{every}|(?: of them)? (?:separately|individually|one by one)$", "", match["what"], flags=re.I)
@@ -198,7 +198,7 @@ def _on_found(tool: str, *, outlined: bool = False, **args: Value) -> Reader:
     """A search, and one step on what it finds, with an outline between where the step needs one."""
 
     def read(match: re.Match[str], place: Place) -> Sequence[Call]:
-        search = _found(match, place)
+        search = _search(match, place)
         if search is None:
             return []
         outline: Call = ("segment_objects", {"image": place.image, "regions": Ref("#", place.first)})

@@ -448,7 +448,7 @@ def _retold(output: ToolOutput, regions: Regions, run: Run) -> ToolOutput:
     elif run.tool == "detect_anomalies":
         from visiongpt_agent.tools import detect_anomalies
 
-        summary = detect_anomalies._told(regions, run.args.get("reference") is not None)
+        summary = detect_anomalies._sentence(regions, run.args.get("reference") is not None)
     elif run.tool == "segment_objects":
         facts["shares"] = []
     elif run.tool == "estimate_pose":

@@ -80,11 +80,11 @@ def _labelled(
             continue
         stem = stem_of(str(places[row.path]))
         taken[stem] = taken.get(stem, 0) + 1
-        regions = _kept(out / REGIONS / f"{places[row.path]}.npz") or _boxes(row)
+        regions = _regions_in(out / REGIONS / f"{places[row.path]}.npz") or _boxes(row)
         yield _Labelled(stem if taken[stem] == 1 else f"{stem}-{taken[stem]}", paths[row.path], regions)
 
 
-def _kept(path: Path) -> Regions | None:
+def _regions_in(path: Path) -> Regions | None:
     """The regions with their masks, None where they were not kept."""
     return Regions.from_bytes(path.read_bytes()) if path.is_file() else None
 

@@ -66,7 +66,7 @@ def batch(
         with opened:
             _decide(opened, plan, yes=yes)
             _carry_out(opened, workers)
-            lines, complete = _told(opened, _with_report(opened, list(export or ())))
+            lines, complete = _summary(opened, _with_report(opened, list(export or ())))
     print("\n".join(lines))
     if not complete:
         raise typer.Exit(Exit.NOT_DONE)
@@ -130,7 +130,7 @@ def _with_report(batch: Batch, forms: list[str]) -> list[Path]:
     return made
 
 
-def _told(batch: Batch, made: list[Path]) -> tuple[list[str], bool]:
+def _summary(batch: Batch, made: list[Path]) -> tuple[list[str], bool]:
     """What came of it in lines, and whether every picture has its result."""
     from collections import Counter
 

@@ -239,17 +239,17 @@ class Conversation:
     def _resuming(self) -> str:
         return command_to_resume(self._thread)
 
-    def _known(self) -> list[str]:
+    def _image_titles(self) -> list[str]:
         return [f"{entry['title']}, {entry['width']}x{entry['height']}" for entry in self._state().get("images", [])]
 
     def _state(self) -> Mapping[str, Any]:
         return self._agent.graph.get_state({"configurable": {"thread_id": self._thread}}).values
 
     def _count(self) -> int:
-        return len(self._known()) + len(self._waiting)
+        return len(self._image_titles()) + len(self._waiting)
 
     def _list_images(self, _: str) -> None:
-        for number, title in enumerate([*self._known(), *(added.title for added in self._waiting)], 1):
+        for number, title in enumerate([*self._image_titles(), *(added.title for added in self._waiting)], 1):
             print(f"${number} {title}")
         if not self._count():
             print("no pictures yet: /image PATH adds one")

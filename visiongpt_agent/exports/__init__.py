@@ -88,7 +88,7 @@ def export(result: VisionResult, form: str, folder: str | Path, *, append: bool 
     if not pictures:
         raise InputError("there is nothing to export: the request found no regions on a picture of yours")
     parent = Path(folder).expanduser()
-    target = _made(parent / form, exist_ok=True) if append else _new_folder(parent, form)
+    target = _folder_at(parent / form, exist_ok=True) if append else _new_folder(parent, form)
     _add(pictures, FORMATS[form](target), target, val)
     return target
 
@@ -130,13 +130,13 @@ def _add(pictures: list[LabelledPicture], data_set: DataSet, folder: Path, val: 
 def _new_folder(parent: Path, name: str) -> Path:
     for candidate in (name, *(f"{name}-{n}" for n in range(2, 10_000))):
         try:
-            return _made(parent / candidate, exist_ok=False)
+            return _folder_at(parent / candidate, exist_ok=False)
         except FileExistsError:
             continue
     raise InputError(f"{parent} holds too many exports: name another folder")
 
 
-def _made(folder: Path, *, exist_ok: bool) -> Path:
+def _folder_at(folder: Path, *, exist_ok: bool) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=exist_ok)
     except FileExistsError:

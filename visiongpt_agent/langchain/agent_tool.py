@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.langchain.blocks import Block
 from visiongpt_agent.langchain.injected import RUNTIME_FIELD, messages_around
-from visiongpt_agent.langchain.nested import Nested, told
+from visiongpt_agent.langchain.nested import Nested, content_blocks
 from visiongpt_agent.langchain.pictures import Pictures
 from visiongpt_agent.langchain.refusals import in_one_line
 
@@ -48,7 +48,7 @@ class AgentTool(BaseTool):
         try:
             sources = [self.pictures.source(name, messages_around(runtime)) for name in images]
             result = self._nested.carry_out({"request": request, "images": sources}, config)
-            return told(self.agent, result, previews=self.previews), result.to_dict()
+            return content_blocks(self.agent, result, previews=self.previews), result.to_dict()
         except VisionGPTError as error:
             raise ToolException(str(error)) from error
 

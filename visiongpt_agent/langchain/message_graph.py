@@ -20,7 +20,7 @@ from langgraph.graph.state import CompiledStateGraph
 from visiongpt_agent.agent import VisionGPT
 from visiongpt_agent.errors import VisionGPTError
 from visiongpt_agent.langchain.blocks import image_blocks, source_of, thumbnail_url
-from visiongpt_agent.langchain.nested import Nested, stream_writer, told
+from visiongpt_agent.langchain.nested import Nested, content_blocks, stream_writer
 from visiongpt_agent.langchain.pictures import stored
 from visiongpt_agent.pictures.images import Provenance
 from visiongpt_agent.result import VisionResult
@@ -107,7 +107,7 @@ class _Nodes:
             result = self._nested.carry_out({"request": state["request"], "images": images}, config)
             self._show(result)
             answer = AIMessage(
-                [*told(self._agent, result, previews=self._previews)],
+                [*content_blocks(self._agent, result, previews=self._previews)],
                 name=self._name,
                 response_metadata={
                     "status": result.status,

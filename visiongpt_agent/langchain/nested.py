@@ -74,7 +74,7 @@ class Nested:
             answer = interrupt({**asked, "approve": list(result.pending), "resume": _HOW})
             answered += 1
             try:
-                result = self._told(self._agent.stream_resumed(result.thread_id, _approval(answer), own))
+                result = self._relayed(self._agent.stream_resumed(result.thread_id, _approval(answer), own))
             except InputError as error:  # it is asked again
                 fault = str(error)
             with self._lock:
@@ -82,9 +82,9 @@ class Nested:
         return result
 
     def _run(self, request: Request, config: RunnableConfig) -> VisionResult:
-        return self._told(self._agent.stream(request, config))
+        return self._relayed(self._agent.stream(request, config))
 
-    def _told(self, stream: Iterator[Event]) -> VisionResult:
+    def _relayed(self, stream: Iterator[Event]) -> VisionResult:
         own, tell = copy_context(), stream_writer()
         own.run(var_child_runnable_config.set, None)
         events: Any = stream  # a generator, whose end ends the run; ``stream`` promises less
@@ -131,7 +131,7 @@ def stream_writer() -> Callable[[Any], None]:
         return nowhere
 
 
-def told(agent: VisionGPT, result: VisionResult, *, previews: bool) -> list[Block]:
+def content_blocks(agent: VisionGPT, result: VisionResult, *, previews: bool) -> list[Block]:
     """A result as content blocks: the answer with the ids of the pictures made, and the pictures in small."""
     made = [f"{image.id}: {image.title}, {image.width}x{image.height} pixels" for image in result.images]
     text = "\n".join([result.answer, *(["Pictures made:", *made] if made else [])])

@@ -19,9 +19,9 @@ async def graph() -> MessageGraph:
 
 def _only_one() -> MessageGraph:
     with _making:
-        return _made()
+        return _graph()
 
 
 @cache
-def _made() -> MessageGraph:
+def _graph() -> MessageGraph:
     return message_graph(VisionGPT())

@@ -189,12 +189,12 @@ def _plain_kind(schema: Mapping[str, Any]) -> Kind | None:
         kind = types.pop() if len(types) == 1 else "number" if types == {"integer", "number"} else None
     if any(isinstance(one, str) and (not one or clean_string(one) != one) for one in listed):
         return None
-    if kind == "array" and schema.get("items", {}) == {"type": "string"} | _told(schema.get("items", {})):
+    if kind == "array" and schema.get("items", {}) == {"type": "string"} | _schema_shown(schema.get("items", {})):
         return Kind.STRINGS if not {"prefixItems", "minItems", "maxItems"} & schema.keys() else None
     return _KINDS.get(kind or "") if schema.get("format") not in FORMATS else None
 
 
-def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _schema_shown(schema: Mapping[str, Any]) -> dict[str, Any]:
     """What a schema says to people alone."""
     return {key: schema[key] for key in ("title", "description") if key in schema}
 

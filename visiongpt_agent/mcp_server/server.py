@@ -22,7 +22,7 @@ from pydantic import AnyUrl
 
 from visiongpt_agent.errors import InputError, VisionGPTError
 from visiongpt_agent.hosting.runs import Run
-from visiongpt_agent.langchain.nested import told
+from visiongpt_agent.langchain.nested import content_blocks
 from visiongpt_agent.mcp_server import contents
 from visiongpt_agent.mcp_server.session import ClientSession
 from visiongpt_agent.pictures.images import ImageStore
@@ -212,7 +212,7 @@ class VisionServer:
         if run.result is None:
             raise InputError("the request came to no result: say it in another way")
         links = [contents.link(image.id, image.title) for image in run.result.images]
-        blocks = await self._in_thread(partial(told, session.agent, run.result, previews=True))
+        blocks = await self._in_thread(partial(content_blocks, session.agent, run.result, previews=True))
         return types.CallToolResult(
             content=contents.content_of(blocks, links), structuredContent={**run.result.to_dict(), "thread": run.thread}
         )
