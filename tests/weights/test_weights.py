@@ -468,7 +468,8 @@ def test_a_prepare_that_fails_leaves_nothing(store: WeightStore, wheel: Path) ->
 
 
 KILLED = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells turn off for what runs in the background
 sys.path.insert(0, {folder!r})
 from pathlib import Path
 from visiongpt_agent.models.base import Model, ModelCard
