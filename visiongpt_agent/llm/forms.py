@@ -63,7 +63,9 @@ _SCALAR: Final = Either(tuple(Terminal(name) for name in ("string", "number", "b
 
 
 def form_of(schema: Mapping[str, Any]) -> Form:
-    """The form of the values that a resolved schema describes; of a large object that of its required properties.
+    """The form of the values that a resolved schema describes; a large one's is lean.
+
+    Lean is a form of an object's required properties alone, and of plain values where any are allowed.
 
     Raises:
         PlanError: If it is too large all the same, or nothing can be written by it.
@@ -92,6 +94,8 @@ def _form(schema: Mapping[str, Any], lean: bool) -> Form:
     if kind == "array":
         return _array(schema, lean)
     if kind == "any":
+        if lean:
+            return Either((_SCALAR, Terminal("null")))
         items = _list(Row((_SCALAR,)), 0, MOST_ITEMS)
         return Either((_SCALAR, items, _free_object(_SCALAR), Terminal("null")))
     written = str(schema.get("format", ""))
