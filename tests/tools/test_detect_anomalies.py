@@ -15,7 +15,7 @@ from visiongpt_agent.errors import ToolError
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.regions import Regions
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.detect_anomalies import _told, detect_anomalies
+from visiongpt_agent.tools.detect_anomalies import _sentence, detect_anomalies
 
 Photo = Callable[[str], Image.Image]
 SCRATCH = [(150, 180), (195, 160), (240, 150)]
@@ -145,5 +145,5 @@ def test_faults_are_caught() -> None:
     assert "marked twice" in problems(twice)
     loose = Regions((100, 80), np.array([[0, 0, 30, 30]]), ("anomaly",), masks=corner)
     assert "not those of their outlines" in problems(loose)
-    nothing = ToolOutput(Regions((100, 80)), _told(Regions((100, 80)), False))
+    nothing = ToolOutput(Regions((100, 80)), _sentence(Regions((100, 80)), False))
     assert detect_anomalies.problems({"image": image}, nothing) == []
