@@ -187,7 +187,9 @@ def _search(match: re.Match[str], place: Place) -> Call | None:
     """The search for what a clause names; None where it is no plain thing."""
     every = r"^(?:(?:all|every|each|any)(?: of)? )?(?:(?:the|these|those|my|that|this) )?"
     thing = re.sub(rf"{every}|(?: of them)? (?:separately|individually|one by one)$", "", match["what"], flags=re.I)
-    if singular(thing).rpartition(" ")[2] in _VAGUE or re.search(r"\b(?:or|not|where|which|that)\b|^$", thing):
+    if singular(thing).rpartition(" ")[2] in (*_VAGUE, *PICTURE) or re.search(
+        r"\b(?:or|not|where|which|that)\b|^$", thing
+    ):
         return None
     if singular(thing) == "face":
         return ("detect_faces", {"image": place.image})

@@ -27,10 +27,11 @@ from visiongpt_agent.graphs.planning.plain_edits import read_plainly
 from visiongpt_agent.graphs.planning.pleasantries import is_pleasantry
 from visiongpt_agent.graphs.planning.pointing import grounded, worded
 from visiongpt_agent.graphs.planning.queries import without_feelings
-from visiongpt_agent.graphs.planning.uncovered import only_asked
 from visiongpt_agent.graphs.planning.unworkable import unworkable
 from visiongpt_agent.language.languages import other_language
+from visiongpt_agent.llm.fitting import beginnings
 from visiongpt_agent.plan import Plan, Refusal
+from visiongpt_agent.tools import catalog
 
 PlanFunction = Callable[[Brief], Plan]
 """Makes a plan of a brief: a model, or a model with rules around it."""
@@ -102,16 +103,19 @@ def _write_digits(brief: Brief, plan: PlanFunction) -> Plan:
 
 
 def _read_plainly(brief: Brief, plan: PlanFunction) -> Plan:
-    whole = len(brief.images) == brief.image_count
-    return (read_plainly(brief.request, brief.images, brief.catalog) if whole else None) or plan(brief)
+    if len(brief.images) != brief.image_count or _speaks_of_added(brief):
+        return plan(brief)
+    return read_plainly(brief.request, brief.images, brief.catalog) or plan(brief)
+
+
+def _speaks_of_added(brief: Brief) -> bool:
+    """Whether the request has a word of the name of a tool that a person added: then that tool may be meant."""
+    added = " ".join(brief.catalog.keys() - catalog(offered=False).keys()).replace("_", " ")
+    return bool(beginnings(added) & beginnings(brief.request))
 
 
 def _never_opposite(brief: Brief, plan: PlanFunction) -> Plan:
     return never_opposite(brief.request, lambda words: plan(replace(brief, request=words)), brief.catalog)
-
-
-def _destroy_nothing_unasked(brief: Brief, plan: PlanFunction) -> Plan:
-    return plan(brief) if brief.critique else only_asked(plan(brief), brief.request)
 
 
 def _take_named_image(brief: Brief, plan: PlanFunction) -> Plan:
@@ -145,11 +149,6 @@ RULES: Final = (
     Rule("named image", "flip the first result, of three images", _take_named_image),
     Rule("plain edits", "black and white, flip it horizontally, then vertically, then horizontally", _read_plainly),
     Rule("never the opposite", "leave the cat and delete the laundry basket", _never_opposite),
-    Rule(
-        "nothing destroyed unasked",
-        "make the sausage dog look like a sketch, the whole photo",
-        _destroy_nothing_unasked,
-    ),
     Rule("every page", "read the text, with a PDF of three pages", _read_every_page),
     Rule("plain query", "find the blasted walking stick", _look_plainly),
     Rule("edit by tool", "before you flip it, remove the slippers", _edit_by_tool),

@@ -106,6 +106,5 @@ def test_a_tool_that_a_person_adds_is_called(pool: ModelPool, needs: Callable[[s
         """Pixelate a picture in squares of ``size`` pixels."""
         return ToolOutput(image.reduce(size).resize(image.size, Image.Resampling.NEAREST), "I pixelated it.")
 
-    result = VisionGPT(pool=pool, tools=[pixelate]).run("pixelate the picture", sample_photo("rocket"))
-
-    assert result.plan == "#1 = pixelate(image=$1)"
+    agent = VisionGPT(pool=pool, tools=[pixelate])
+    assert agent.run("pixelate the picture", sample_photo("rocket")).plan == "#1 = pixelate(image=$1)"

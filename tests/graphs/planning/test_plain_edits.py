@@ -129,7 +129,7 @@ def test_a_follow_up_works_on_the_newest_image() -> None:
         ),
         *("flip it, then find the dog", "upscale it by 20", "rotate", "", "then", "shrink it to 150%", "keep only it"),
         *(
-            "highlight the difference",
+            *("highlight the difference", "pixelate the picture", "black out this photo", "keep only the image"),
             "mark the scratches",
             "flip it if it is upside down",
             "crop it to the square table",

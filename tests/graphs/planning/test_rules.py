@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.scripted import ScriptedChat
@@ -120,3 +122,13 @@ def test_the_first_rule_is_outermost() -> None:
 def test_every_rule_has_a_name_of_its_own_and_says_what_it_is_needed_for() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.needed_for for rule in RULES)
+
+
+@pytest.mark.parametrize(("tool", "goes_to_the_model"), [("pixelate_areas", True), ("weigh", False)])
+def test_what_may_mean_an_added_tool_is_not_read_by_rule(tool: str, goes_to_the_model: bool) -> None:
+    (plainly,) = (rule for rule in RULES if rule.name == "plain edits")
+    asked = replace(brief("pixelate the cup"), catalog={**CATALOG, tool: replace(CATALOG["caption_image"], tool=tool)})
+
+    made = within((plainly,), lambda _: parse_plan(CAPTION))(asked)
+
+    assert (str(made) == CAPTION) is goes_to_the_model

@@ -1,4 +1,4 @@
-"""What a plan passes over: the small planner's is not carried out, another model is told once and decides."""
+"""What a plan passes over: the model that made it is told once, and decides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.scripted import ScriptedChat
 from visiongpt_agent.graphs.planning.ask import request_plan
 from visiongpt_agent.graphs.planning.brief import Brief
-from visiongpt_agent.graphs.planning.uncovered import UNASKED, only_asked, uncovered
+from visiongpt_agent.graphs.planning.uncovered import uncovered
 from visiongpt_agent.graphs.resources import GivenModel
 from visiongpt_agent.pictures.images import ImageStore
 from visiongpt_agent.plan import parse_plan
@@ -16,7 +16,6 @@ from visiongpt_agent.tools import catalog
 
 FIND = '#1 = detect_objects(image=$1, query="gull")'
 REMOVE = f"{FIND}\n#2 = segment_objects(image=$1, regions=#1)\n#3 = inpaint(image=$1, regions=#2)"
-BLUR = f"{FIND}\n#2 = blur_regions(image=$1, regions=#1)"
 BOTH = f'{FIND}\n#2 = detect_objects(image=$2, query="gull")'
 
 
@@ -45,32 +44,6 @@ def test_what_is_passed_over(plan: str, request_: str, images: int, missed: str)
 )
 def test_what_is_covered(plan: str, request_: str, images: int) -> None:
     assert not uncovered(parse_plan(plan), request_, images)
-
-
-@pytest.mark.parametrize(
-    ("plan", "request_", "tool"),
-    [
-        (REMOVE, "make the gull look like a sketch, the whole photo", "inpaint"),
-        (REMOVE, "how many gulls are on the pier", "inpaint"),
-        (BLUR, "where are the gulls", "blur_regions"),
-        ("#1 = remove_background(image=$1)", "what kind of bird is it", "remove_background"),
-    ],
-)
-def test_a_removal_that_nobody_asked_for_is_not_planned(plan: str, request_: str, tool: str) -> None:
-    assert only_asked(parse_plan(plan), request_).refusal == {"cause": "request", "tool": tool, "detail": UNASKED}
-
-
-@pytest.mark.parametrize(
-    ("plan", "request_"),
-    [
-        (REMOVE, "the gull has to go"),
-        (REMOVE, "nobody should have to see that gull"),
-        (BLUR, "make the gull unrecognisable"),
-        (FIND, "how many gulls are on the pier"),
-    ],
-)
-def test_what_is_asked_for_is_planned(plan: str, request_: str) -> None:
-    assert str(only_asked(parse_plan(plan), request_)) == plan
 
 
 def planned(request: str, images: int, *script: str, critique: str = "") -> tuple[str, ScriptedChat]:
