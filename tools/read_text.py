@@ -28,6 +28,8 @@ _SMALLER, _SMALLER_SIDE = 0.75, 800
 _CLEAR: Final = 0.95
 _AGREES, _RESEMBLES = 0.75, 0.5
 _CUT_OUT: Final = 12
+_UPRIGHT: Final = 1.5
+"""How many times as high as wide a line is from which it stands on its side."""
 _CUT_WIDTH, _CUT_HEIGHT, _GAP, _SHEET = 900, 40, 24, 640
 """Of the lines that are read again cut out: how many at most, their size on a sheet and distance there, its side."""
 
@@ -172,9 +174,14 @@ def _second_reading(
 
 
 def _crop(picture: Image.Image, corners: Corners) -> Image.Image:
+    """A line cut out of the picture, large enough to be read again; one that stands on its side is laid down."""
     left, top, right, bottom = _box(corners)
     margin = 0.3 * min(right - left, bottom - top)
     crop = picture.crop((round(left - margin), round(top - margin), round(right + margin), round(bottom + margin)))
+    if bottom - top >= _UPRIGHT * (right - left):
+        (x1, y1), (x2, y2), *_ = corners
+        upward = y2 < y1 and abs(y2 - y1) > abs(x2 - x1)  # where its reader saw which way it runs
+        crop = crop.transpose(Image.Transpose.ROTATE_270 if upward else Image.Transpose.ROTATE_90)
     factor = min(_CUT_WIDTH / crop.width, max(1.0, _CUT_HEIGHT / crop.height))
     return crop.resize([max(1, round(side * factor)) for side in crop.size])
 

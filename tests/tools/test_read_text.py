@@ -9,7 +9,7 @@ from visiongpt_agent.models.jobs import TextLine
 from visiongpt_agent.models.pp_ocr import in_reading_order
 from visiongpt_agent.pool import ModelPool
 from visiongpt_agent.tools.base import ToolOutput
-from visiongpt_agent.tools.read_text import read_text
+from visiongpt_agent.tools.read_text import _crop, read_text
 from visiongpt_agent.untrusted import quote
 
 Photo = Callable[[str], Image.Image]
@@ -105,3 +105,26 @@ def test_what_is_wrong_is_noticed() -> None:
         "the text is not that of the lines",
         "the sentence about the text does not quote the text",
     ]
+
+
+@pytest.mark.parametrize("upward", [False, True])
+def test_a_line_on_its_side_is_laid_down_before_it_is_read_again(upward: bool) -> None:
+    """On a board many labels are; cut out as they stand they could not be read, and true readings were refused."""
+    label = Image.new("RGB", (60, 20), "white")
+    ImageDraw.Draw(label).text((4, 1), "PD15", font=ImageFont.load_default(size=14), fill="black")
+    image = Image.new("RGB", (200, 200), "white")
+    image.paste(label.transpose(Image.Transpose.ROTATE_90 if upward else Image.Transpose.ROTATE_270), (90, 70))
+    downward = [[90, 70], [110, 70], [110, 130], [90, 130]]  # as a detector has it, from the top left
+    corners = [[90, 130], [90, 70], [110, 70], [110, 130]] if upward else downward  # from where its text begins
+
+    cut = _crop(image, corners)
+
+    assert cut.width > 2 * cut.height
+    expected = _crop(label_on_white(label), [[90, 90], [150, 90], [150, 110], [90, 110]])
+    assert cut.tobytes() == expected.tobytes()
+
+
+def label_on_white(label: Image.Image) -> Image.Image:
+    image = Image.new("RGB", (240, 200), "white")
+    image.paste(label, (90, 90))
+    return image
