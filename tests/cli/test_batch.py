@@ -41,7 +41,7 @@ def test_it_tells_the_plan_the_counts_and_the_files(visiongpt: Callable[..., Ran
     assert ran.out.startswith("2 pictures: 1 done, 1 error\n")
     assert "  made/report.html" in ran.out
     assert "--retry-errors" in ran.out
-    assert Path("made/pictures/cup.png").is_file()
+    assert Path("made/pictures/cup.jpg.png").is_file()
     assert Path("made/report.html").is_file()
 
 

@@ -6,20 +6,20 @@ import hashlib
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from filelock import FileLock, Timeout
 
-from visiongpt_agent.batch.pictures import Picture, Selection, outputs, pictures_of
+from visiongpt_agent.batch.pictures import Picture, Selection, pictures_of
 from visiongpt_agent.batch.table import Row, Table
-from visiongpt_agent.batch.worker import PICTURES, Job, Workers
+from visiongpt_agent.batch.worker import PICTURES, Job, Workers, result_file
 from visiongpt_agent.errors import InputError, PlanError
 from visiongpt_agent.files import remove_leftovers, write_atomically
 from visiongpt_agent.pictures.decoding import MAX_FILE_BYTES
@@ -151,11 +151,11 @@ class Batch:
         """
         assert self.plan, "decide() settles the plan"
         job = Job(self._agent.resources, self.request, self.plan, _version(), self._digests(), self.out, self._keep)
-        places, count = outputs(self.pictures), workers or cores()
+        count = workers or cores()
         pool, waiting = ThreadPoolExecutor(count, "visiongpt-batch"), deque[_Pending]()
         work, left = Workers(job).work, (one for one in self.pictures if one.name not in self.table.names)
         try:
-            for pending in self._begun(left, places, pool, work):
+            for pending in self._begun(left, pool, work):
                 waiting.append(pending)
                 if len(waiting) >= count * (1 + _AHEAD):
                     yield self._finished(waiting.popleft())
@@ -172,8 +172,8 @@ class Batch:
         """
         from visiongpt_agent.batch.labels import export_rows
 
-        places, paths = outputs(self.pictures), {picture.name: picture.path for picture in self.pictures}
-        return export_rows(self.table, paths, places, self.out, form, val)
+        paths = {picture.name: picture.path for picture in self.pictures}
+        return export_rows(self.table, paths, self.out, form, val)
 
     def close(self) -> None:
         """Give the folder free, and close the agent where the batch made it."""
@@ -224,14 +224,13 @@ class Batch:
     def _begun(
         self,
         pictures: Iterator[Picture],
-        places: Mapping[str, PurePosixPath],
         pool: ThreadPoolExecutor,
-        work: Callable[[Picture, bytes, str, PurePosixPath], Row],
+        work: Callable[[Picture, bytes, str], Row],
     ) -> Iterator[_Pending]:
         """Read the files one after the other; each that is new is handed to the pool."""
         sources, under_way = Sources(self._agent.settings.image_roots), set[str]()
         for picture in pictures:
-            pending = _Pending(picture, places[picture.name])
+            pending = _Pending(picture)
             try:
                 data = _content(sources, picture)
             except InputError as fault:
@@ -243,7 +242,7 @@ class Batch:
                 yield pending
                 continue
             under_way.add(digest)
-            yield replace(pending, row=pool.submit(work, picture, data, digest, pending.output))
+            yield replace(pending, row=pool.submit(work, picture, data, digest))
 
     def _finished(self, pending: _Pending) -> Row:
         """The row of a picture, written."""
@@ -259,10 +258,8 @@ class Batch:
     def _of_equal(self, pending: _Pending) -> Row:
         worked = self.table.worked(pending.sha256)
         assert worked is not None, "rows are written in order, the first of equal pictures first"
-        names = tuple(
-            f"{PICTURES}/{pending.output}{'' if number == 1 else f'~{number}'}.png"
-            for number in range(1, len(worked.pictures) + 1)
-        )
+        numbers = range(1, len(worked.pictures) + 1)
+        names = tuple(result_file(pending.picture.name, number) for number in numbers)
         try:
             for made, name in zip(worked.pictures, names, strict=True):
                 write_atomically(self.out / name, (self.out / made).read_bytes())
@@ -289,7 +286,6 @@ class _Pending:
     """A picture whose row is to be written: by a worker, from an equal picture's row, or because of an error."""
 
     picture: Picture
-    output: PurePosixPath
     sha256: str = ""
     row: Future[Row] | None = None
     error: str = ""

@@ -28,15 +28,12 @@ class _Labelled(NamedTuple):
     regions: Regions
 
 
-def export_rows(
-    table: Table, paths: Mapping[str, Path], places: Mapping[str, PurePosixPath], out: Path, form: str, val: float
-) -> Path:
+def export_rows(table: Table, paths: Mapping[str, Path], out: Path, form: str, val: float) -> Path:
     """Write a data set of the pictures in which regions were looked for, or add to it those that it lacks.
 
     Args:
         table: The rows.
         paths: The file of each picture, by name; others are left out.
-        places: Where the results of each picture go, by name.
         out: The batch's folder; the data set is in its sub-folder named after the format.
         form: One of ``exports.FORMATS``.
         val: Share of the pictures that is held out for validation.
@@ -47,7 +44,7 @@ def export_rows(
     check_format(form)
     check_share(val)
     labels, masks = set[str](), False
-    for entry in _labelled(table, paths, places, out):
+    for entry in _labelled(table, paths, out):
         labels |= {*entry.regions.labels}
         masks = masks or bool(entry.regions.outlined.any())
     if not labels:
@@ -58,7 +55,7 @@ def export_rows(
     there = {Path(name).stem for name in data_set.names()}
     split = Split(target, data_set.pictures, data_set.names(), val)
     data_set.learn(labels, masks=masks)
-    for entry in _labelled(table, paths, places, out):
+    for entry in _labelled(table, paths, out):
         if entry.stem in there:
             continue
         store = MemoryStore()
@@ -71,16 +68,14 @@ def export_rows(
     return target
 
 
-def _labelled(
-    table: Table, paths: Mapping[str, Path], places: Mapping[str, PurePosixPath], out: Path
-) -> Iterator[_Labelled]:
+def _labelled(table: Table, paths: Mapping[str, Path], out: Path) -> Iterator[_Labelled]:
     taken: dict[str, int] = {}
     for row in table.rows():
         if row.path not in paths or not row.width or row.same_as:
             continue
-        stem = stem_of(str(places[row.path]))
+        stem = stem_of(str(PurePosixPath(row.path).with_suffix("")))
         taken[stem] = taken.get(stem, 0) + 1
-        regions = _regions_in(out / REGIONS / f"{places[row.path]}.npz") or _boxes(row)
+        regions = _regions_in(out / REGIONS / f"{row.path}.npz") or _boxes(row)
         yield _Labelled(stem if taken[stem] == 1 else f"{stem}-{taken[stem]}", paths[row.path], regions)
 
 

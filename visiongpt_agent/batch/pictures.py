@@ -1,13 +1,13 @@
-"""Which pictures a batch has, what each is called, and where its results go."""
+"""Which pictures a batch has, and what each is called."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 from visiongpt_agent.errors import InputError
@@ -99,27 +99,6 @@ def pictures_of(source: Any, out: Path | None = None) -> list[Picture]:
     if not pictures:
         raise InputError(f"{source} has no pictures: give a folder, a pattern, a list or a Parquet file that has some")
     return pictures
-
-
-def outputs(pictures: Sequence[Picture]) -> dict[str, PurePosixPath]:
-    """Where the results of each picture go, by its name: its path without the suffix, which no other picture has.
-
-    Of pictures that differ in the suffix alone, each keeps it: ``a.jpg`` and ``a.png`` give ``a.jpg`` and ``a.png``,
-    before the suffix of the result.
-    """
-    stems = [str(PurePosixPath(picture.name).with_suffix("")).casefold() for picture in pictures]
-    shared = {stem for stem, count in _counted(stems).items() if count > 1}
-    return {
-        picture.name: PurePosixPath(picture.name) if stem in shared else PurePosixPath(picture.name).with_suffix("")
-        for picture, stem in zip(pictures, stems, strict=True)
-    }
-
-
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return counts
 
 
 def _listed(path: Path, pattern: str, out: Path | None) -> list[Picture]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -65,6 +65,19 @@ class Job:
     keep_regions: bool = False
 
 
+def result_file(picture: str, number: int) -> str:
+    """Where a result of a picture goes, below the batch's output folder.
+
+    The picture's whole name is in it: what else a folder holds, now or when the batch goes on, changes no result's
+    place, and no picture takes that of another.
+
+    Args:
+        picture: The picture's name, unique in the batch.
+        number: Which of its results, from 1.
+    """
+    return f"{PICTURES}/{picture}{'' if number == 1 else f'~{number}'}.png"
+
+
 class Worker:
     """Works on one picture at a time, each in a store that is emptied after it."""
 
@@ -72,7 +85,7 @@ class Worker:
         self._job = job
         self._store = MemoryStore()
 
-    def work(self, picture: Picture, data: bytes, sha256: str, output: PurePosixPath) -> Row:
+    def work(self, picture: Picture, data: bytes, sha256: str) -> Row:
         """Carry the plan out on a picture and write what is made of it.
 
         Returns:
@@ -84,7 +97,7 @@ class Worker:
         begun, job = time.perf_counter(), self._job
         row = Row(picture.name, sha256, plan=job.plan, version=job.version)
         try:
-            row = self._worked(picture, data, output, row)
+            row = self._worked(picture, data, row)
         except StorageError:
             raise
         except InputError as fault:
@@ -97,16 +110,16 @@ class Worker:
             self._store.clear()
         return replace(row, seconds=round(time.perf_counter() - begun, 3))
 
-    def _worked(self, picture: Picture, data: bytes, output: PurePosixPath, row: Row) -> Row:
+    def _worked(self, picture: Picture, data: bytes, row: Row) -> Row:
         entry, notes = self._entry(picture, data)
         turn = fresh_turn(self._job.request, 1, [entry], notes=notes, plan=self._job.plan)
         config = RunnableConfig(recursion_limit=SUPERSTEPS, configurable={"thread_id": str(uuid.uuid4())})
         state = cast(AgentState, self._graph.invoke(turn, config))
         result = build_result(state, self._store, "")
         if self._job.keep_regions:
-            self._keep_regions(result, entry["id"], output)
+            self._keep_regions(result, entry["id"], picture.name)
         row = replace(row, width=entry["width"], height=entry["height"])
-        return _with_findings(row, result, self._written(result, output), self._models(state))
+        return _with_findings(row, result, self._written(result, picture.name), self._models(state))
 
     def _entry(self, picture: Picture, data: bytes) -> tuple[ImageEntry, list[str]]:
         title, pages = title_of(picture.path), pages_of(data)
@@ -121,21 +134,21 @@ class Worker:
         limits = replace(own.limits, rounds=1)
         return build_graph(replace(own, store=self._store, llm=_nobody, limits=limits, ask_before=()))
 
-    def _written(self, result: VisionResult, output: PurePosixPath) -> tuple[str, ...]:
+    def _written(self, result: VisionResult, picture: str) -> tuple[str, ...]:
         names = list[str]()
         for number, image in enumerate(result.images, 1):
-            name = f"{PICTURES}/{output}{'' if number == 1 else f'~{number}'}.png"
+            name = result_file(picture, number)
             buffer = io.BytesIO()
             self._store.open(image.id).save(buffer, "PNG", compress_level=3, icc_profile=srgb_profile())
             write_atomically(self._job.out / name, buffer.getvalue())
             names.append(name)
         return tuple(names)
 
-    def _keep_regions(self, result: VisionResult, image: str, output: PurePosixPath) -> None:
+    def _keep_regions(self, result: VisionResult, image: str, picture: str) -> None:
         from visiongpt_agent.exports.dataset import regions_by_picture
 
         if (regions := regions_by_picture(result).get(image)) is not None:
-            write_atomically(self._job.out / REGIONS / f"{output}.npz", regions.to_bytes())
+            write_atomically(self._job.out / REGIONS / f"{picture}.npz", regions.to_bytes())
 
     def _models(self, state: AgentState) -> Mapping[str, str]:
         named = [name for step in state["steps"] for name in step["model"].split(", ") if name]
@@ -149,12 +162,12 @@ class Workers:
         self._job = job
         self._local = threading.local()
 
-    def work(self, picture: Picture, data: bytes, sha256: str, output: PurePosixPath) -> Row:
+    def work(self, picture: Picture, data: bytes, sha256: str) -> Row:
         """:meth:`Worker.work`, by this thread's worker."""
         if not hasattr(self._local, "worker"):
             self._local.worker = Worker(self._job)
         worker: Worker = self._local.worker
-        return worker.work(picture, data, sha256, output)
+        return worker.work(picture, data, sha256)
 
 
 class _Nobody:
