@@ -47,8 +47,13 @@ def test_what_steers_is_written_out(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("run", "flip it", "-i", f"no{RED}such.jpg"), ("run", "--resume", f"kit{RED}chen"), (f"ru{RED}n",)],
-    ids=["picture", "thread", "command"],
+    [
+        ("run", "flip it", "-i", f"no{RED}such.jpg"),
+        ("run", "--resume", f"kit{RED}chen"),
+        (f"ru{RED}n",),
+        ("batch", f"no{RED}such", "flip it", "--out", "out"),
+    ],
+    ids=["picture", "thread", "command", "folder"],
 )
 def test_errors_show_names_as_they_are_read(arguments: tuple[str, ...], tmp_path: Path) -> None:
     shown = on_a_terminal(*arguments, cwd=tmp_path)

@@ -13,6 +13,7 @@ import typer
 from visiongpt_agent.cli.approval import has_person
 from visiongpt_agent.cli.background import in_background
 from visiongpt_agent.cli.exits import Exit
+from visiongpt_agent.cli.output import say
 from visiongpt_agent.errors import InputError
 from visiongpt_agent.hosting.quiet import quiet
 
@@ -67,7 +68,7 @@ def batch(
             _decide(opened, plan, yes=yes)
             _carry_out(opened, workers)
             lines, complete = _summary(opened, _with_report(opened, list(export or ())))
-    print("\n".join(lines))
+    say("\n".join(lines))
     if not complete:
         raise typer.Exit(Exit.NOT_DONE)
 
@@ -76,8 +77,8 @@ def _decide(batch: Batch, plan: str, *, yes: bool) -> None:
     """Settle the plan; it is shown where somebody looks, and a person asked about a new one."""
     proposed = plan or batch.plan or next(iter(in_background(_proposal(batch))))
     if not yes or sys.stderr.isatty():
-        print(f"plan for {len(batch.pictures)} pictures:", file=sys.stderr)
-        print("\n".join(f"  {line}" for line in proposed.splitlines()), file=sys.stderr)
+        say(f"plan for {len(batch.pictures)} pictures:", error=True)
+        say("\n".join(f"  {line}" for line in proposed.splitlines()), error=True)
     if not yes and not batch.plan:
         if not has_person():
             raise InputError("nobody can be asked whether this plan is right: carry it out with --yes")
@@ -97,7 +98,7 @@ def _proposal(batch: Batch) -> Iterator[str]:
 def _carry_out(batch: Batch, workers: int) -> None:
     before = batch.done
     if before and sys.stderr.isatty():
-        print(f"{before} of {len(batch.pictures)} pictures have their row already", file=sys.stderr)
+        say(f"{before} of {len(batch.pictures)} pictures have their row already", error=True)
     with _progress(len(batch.pictures), before) as advance:
         for row in in_background(batch.rows(workers)):
             advance(row)
@@ -126,7 +127,7 @@ def _with_report(batch: Batch, forms: list[str]) -> list[Path]:
         try:
             made.append(batch.export(form))
         except InputError as fault:
-            print(f"visiongpt: {fault}", file=sys.stderr)
+            say(f"visiongpt: {fault}", error=True)
     return made
 
 

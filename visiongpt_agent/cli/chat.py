@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from visiongpt_agent.cli.approval import approved, has_person, shown
+from visiongpt_agent.cli.output import say
 from visiongpt_agent.cli.pictures import draw, how, write
 from visiongpt_agent.cli.run import DEFAULT_FOLDER, check_folder, command_to_resume
 from visiongpt_agent.cli.typed import History, Terminated, typed_lines
@@ -134,7 +135,7 @@ class Conversation:
             "/undo": self._undo,
             "/save": self._save,
             "/models": self._list_models,
-            "/help": lambda _: print(_HELP),
+            "/help": lambda _: say(_HELP),
             "/quit": lambda _: None,
         }
 
@@ -143,12 +144,12 @@ class Conversation:
         with quiet():
             before = next((one for one in self._agent.threads() if one.thread_id == self._thread), None)
         if before is None:
-            print("Add pictures with /image PATH, then say what you want; /help lists the commands.")
+            say("Add pictures with /image PATH, then say what you want; /help lists the commands.")
             return
-        print(f"{self._name} goes on after {before.requests} requests; the last was: {before.request}")
+        say(f"{self._name} goes on after {before.requests} requests; the last was: {before.request}")
         self._list_images("")
         if before.status in ("waiting", "unfinished"):
-            print(f"It is not finished: ask for something else, /undo it, or go on with {self._resuming()}")
+            say(f"It is not finished: ask for something else, /undo it, or go on with {self._resuming()}")
 
     def take(self, line: str) -> bool:
         """Take in a line; returns False where it ends the conversation."""
@@ -161,11 +162,11 @@ class Conversation:
             if word in self.commands:
                 self.commands[word](rest.strip())
             elif line.startswith("/") and "/" not in word[1:]:
-                print(f"there is no command {word}: /help lists them", file=sys.stderr)
+                say(f"there is no command {word}: /help lists them", error=True)
             else:
                 self._answer(line)
         except VisionGPTError as fault:  # told, and the conversation goes on
-            print(f"visiongpt: {fault}", file=sys.stderr)
+            say(f"visiongpt: {fault}", error=True)
         sys.stdout.flush()
         return True
 
@@ -185,7 +186,7 @@ class Conversation:
         title = shown(given) if is_web_address(given) else path
         kept = self._agent.store.add(taken, Provenance("user", Path(title).name), name="" if taken is given else title)
         self._waiting.append(_Added(title, kept))
-        print(f"${self._count()} is {title}, {kept.width}x{kept.height}")
+        say(f"${self._count()} is {title}, {kept.width}x{kept.height}")
 
     def _answer(self, request: str) -> None:
         from visiongpt_agent.request import Request
@@ -200,16 +201,16 @@ class Conversation:
         except Terminated:
             raise
         except KeyboardInterrupt:  # in place of an approval
-            print("\nIt was not carried out: ask for something else, or /undo it.")
+            say("\nIt was not carried out: ask for something else, or /undo it.")
             return
         self._results.append(result)
         self._show(result)
         if result.status == "waiting" and self._name:
-            print(f"visiongpt: approve it with: {self._resuming()} --approve, or --deny", file=sys.stderr)
+            say(f"visiongpt: approve it with: {self._resuming()} --approve, or --deny", error=True)
 
     def _show(self, result: VisionResult) -> None:
         """The answer; for a person the pictures too, a pipe carries answers only."""
-        print(result.answer)
+        say(result.answer)
         if not sys.stdout.isatty():
             return
         from rich.console import Console
@@ -217,7 +218,7 @@ class Conversation:
         console = Console()
         drawing = how(console, os.environ)
         for index, image in enumerate(result.images):
-            print(f"  {image.name or 'shown'}: {image.title}, {image.width}x{image.height}; /save keeps it")
+            say(f"  {image.name or 'shown'}: {image.title}, {image.width}x{image.height}; /save keeps it")
             if drawing:
                 write(draw(result.picture(index), drawing, console.width - 1))
 
@@ -228,7 +229,7 @@ class Conversation:
             given = self._agent.undo(self._thread)
         self._waiting = [*map(self._described, given), *self._waiting]
         del self._results[-1:]
-        print(f"The last request is taken back.{' Its pictures go with the next one:' if given else ''}")
+        say(f"The last request is taken back.{' Its pictures go with the next one:' if given else ''}")
         if given:
             self._list_images("")
 
@@ -250,16 +251,16 @@ class Conversation:
 
     def _list_images(self, _: str) -> None:
         for number, title in enumerate([*self._image_titles(), *(added.title for added in self._waiting)], 1):
-            print(f"${number} {title}")
+            say(f"${number} {title}")
         if not self._count():
-            print("no pictures yet: /image PATH adds one")
+            say("no pictures yet: /image PATH adds one")
 
     def _save(self, folder: str) -> None:
         target = Path(folder).expanduser() if folder else DEFAULT_FOLDER
         check_folder(target)
         self._results = [result.save(target) for result in self._results or self._last()]
         paths = dict.fromkeys(image.path for result in self._results for image in result.images)
-        print("\n".join(paths) or "no pictures were made yet")
+        say("\n".join(paths) or "no pictures were made yet")
 
     def _last(self) -> list[VisionResult]:
         """The result of the last request of a conversation that was taken up again."""
@@ -272,6 +273,6 @@ class Conversation:
         from visiongpt_agent.settings import format_bytes
 
         for model in self._agent.pool.resident():
-            print(f"{model.card.name} on {model.device}, {format_bytes(model.bytes)}")
+            say(f"{model.card.name} on {model.device}, {format_bytes(model.bytes)}")
         if not self._agent.pool.resident():
-            print("none yet: models are loaded when they are first needed")
+            say("none yet: models are loaded when they are first needed")
